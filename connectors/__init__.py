@@ -1,0 +1,1 @@
+"""Everything that talks to another company's system, in plain Python."""

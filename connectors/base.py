@@ -1,0 +1,282 @@
+"""What a connector offers (streams) and accepts (inlets), and the words the pipeline speaks with it."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+from connectors.records import Record
+
+Row = bytes
+"""One record as its system sent it, without volatile members: the raw digest is taken over these bytes."""
+
+
+class Change(StrEnum):
+    """How a source tells what changed."""
+
+    MOMENT = "moment"
+    DELTA = "delta"
+    WINDOW = "window"
+    SCAN = "scan"
+
+
+class Effect(StrEnum):
+    """What sending twice does at the target."""
+
+    UPSERT = "upsert"
+    KEYED = "keyed"
+    ONCE = "once"
+    REPLACE = "replace"
+
+
+class Outcome(StrEnum):
+    """What became of one record that was sent."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    RETRYABLE = "retryable"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows in a total order. `resume` continues this read after them; `watermark` is set on the last page:
+    where the next read starts."""
+
+    rows: Sequence[Row]
+    resume: str = ""
+    watermark: str | None = None
+    total: int | None = None
+
+
+class Fault(NamedTuple):
+    """One optional value that was left out (or one doubt about a record that is sent all the same).
+
+    `key` names the record the exception belongs to where it is not the mapped one (a document, say).
+    """
+
+    kind: str
+    field: str
+    message: str
+    value: str = ""
+    key: str = ""
+
+
+class Gone(NamedTuple):
+    """The source says that a record is no longer: `why` is merged, archived or deleted."""
+
+    key: str
+    why: str
+    into: str = ""
+
+
+class Excluded(NamedTuple):
+    """A record that a named rule keeps out of the target; the record is kept for its money."""
+
+    key: str
+    rule: str
+    record: Record
+
+
+class Mapped(NamedTuple):
+    record: Record | Gone | Excluded
+    faults: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One kind of record a source offers.
+
+    `key` reads the record's key from a row and `map` makes the record; both raise RecordError only.
+    `version` changes with the mapping: digests of earlier versions no longer count as known.
+    `after` names the entity whose record must be confirmed in the target first, found by `Sale.customer`.
+    """
+
+    entity: str
+    change: Change
+    key: Callable[[Row], str]
+    map: Callable[[Row], Mapped]
+    version: str = "1"
+    after: str = ""
+
+
+class Source(Protocol):
+    @property
+    def streams(self) -> Mapping[str, Stream]: ...
+
+    def read(self, stream: str, since: str, resume: str = "") -> Iterator[Page]:
+        """Everything changed since the watermark, in the stream's total order, after `resume`."""
+        ...
+
+    def fetch(self, stream: str, keys: Sequence[str]) -> Iterator[Page]:
+        """These records as they are now; keys that are gone are simply absent."""
+        ...
+
+    def keys(self, stream: str) -> Iterator[Sequence[str]]:
+        """Every key, for the sweep."""
+        ...
+
+    def check(self) -> str:
+        """Calls the system and says in a sentence that it answers as expected; raises ConnectorError."""
+        ...
+
+
+class Known(NamedTuple):
+    """What the console already knows of the record: its id in the target, empty when never accepted."""
+
+    target_id: str = ""
+    adopt: bool = False
+
+
+class Encoded(NamedTuple):
+    """A record as the target takes it. `body` is what is digested and joined into the request;
+    records of one `group` share a request (a target may need one key field per request)."""
+
+    key: str
+    body: bytes
+    group: str = ""
+
+
+class Observed(NamedTuple):
+    """A record as the target holds it: fields by canonical name, normalised the way the target shows them."""
+
+    target_id: str
+    key: str
+    fields: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """`key` is the record's; `code`, `field` and `message` are the target's own words on a refusal."""
+
+    key: str
+    outcome: Outcome
+    target_id: str = ""
+    code: str = ""
+    field: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one request brought: a result a record, and the reply as it came (for the delivery's evidence)."""
+
+    results: Sequence[Result]
+    reply: bytes = b""
+
+
+@dataclass(frozen=True)
+class Inlet:
+    """One kind of record a sink accepts.
+
+    `batch` records and `max_bytes` fit in one request. `fields` are the canonical fields we own there, in
+    the order screens show them. `encode` is pure: it raises RecordError when the record cannot be expressed,
+    and returns faults for the optional values it left out.
+    """
+
+    entity: str
+    effect: Effect
+    batch: int
+    max_bytes: int
+    readable: bool
+    encode: Callable[[Record, Known], tuple[Encoded, tuple[Fault, ...]]]
+    fields: Mapping[str, str] = field(default_factory=dict)
+    version: str = "1"
+
+
+class Segment(NamedTuple):
+    """A segment at the target. `criteria` is the target's own tree, None where it cannot be read."""
+
+    id: str
+    name: str
+    kind: str
+    criteria: Mapping[str, object] | None
+
+
+class Sink(Protocol):
+    @property
+    def inlets(self) -> Mapping[str, Inlet]: ...
+
+    def find(self, inlet: str, records: Sequence[Record]) -> Mapping[str, Sequence[Observed]]:
+        """Whom does the target already hold for these records? By our key, else by the fields that identify."""
+        ...
+
+    def send(self, inlet: str, batch: Sequence[Encoded], key: str) -> Answer:
+        """One request with records of one group. `key` is the delivery's idempotency key.
+
+        Raises UnknownOutcomeError when the answer was lost, UnavailableError when nothing was done.
+        """
+        ...
+
+    def look(self, inlet: str, keys: Sequence[str]) -> Mapping[str, Observed]:
+        """The records with these keys as the target holds them now (readable inlets only)."""
+        ...
+
+    def scan(self, inlet: str) -> Iterator[Sequence[Observed]]:
+        """Everything the target holds, page by page (readable inlets only)."""
+        ...
+
+    def check(self) -> str: ...
+
+
+class Limits(Protocol):
+    """Injected by `sync`: the shared budget and the lease."""
+
+    def acquire(self, calls: int = 1, urgent: bool = False) -> None:
+        """Waits until the credential's budget has room for these calls."""
+        ...
+
+    def observe(self, limit: int, remaining: int, reset_at: float) -> None:
+        """The budget as the system itself states it (unix seconds): it can only lower ours."""
+        ...
+
+    def still_mine(self) -> bool:
+        """Asked before each send: has the run still its lease?"""
+        ...
+
+
+class Unlimited:
+    """No budget and no lease: for a connection test or a script."""
+
+    def acquire(self, calls: int = 1, urgent: bool = False) -> None:
+        return None
+
+    def observe(self, limit: int, remaining: int, reset_at: float) -> None:
+        return None
+
+    def still_mine(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True)
+class Connector:
+    """What a connector package exports as `connector`.
+
+    `settings` are the names it reads from its connection's environment, each with a default or None when
+    it must be given, and one line of meaning. `open` makes the source or sink; it makes no call.
+    """
+
+    name: str
+    title: str
+    settings: Mapping[str, "Setting"]
+    open: Callable[["Settings", Limits], Source | Sink]
+    streams: Iterable[str] = ()
+    inlets: Iterable[str] = ()
+
+
+@dataclass(frozen=True)
+class Setting:
+    meaning: str
+    default: str | None = None
+    secret: bool = False
+
+
+class Settings(Protocol):
+    """One connection's settings: text by name, secrets resolved at the moment of use."""
+
+    connection: str
+
+    def text(self, name: str) -> str: ...
+    def number(self, name: str) -> int: ...
+    def flag(self, name: str) -> bool: ...
+    def secret(self, name: str) -> str: ...

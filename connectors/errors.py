@@ -1,0 +1,51 @@
+"""What can go wrong while talking to a system, each error named by what happens next.
+
+ConnectorError
+ ├─ RecordError            this record waits for a person; the others go on
+ ├─ UnavailableError       the run waits and tries again
+ ├─ UnknownOutcomeError    the request may have been carried out: never repeated blindly
+ ├─ ConfigurationError     the flow waits for an admin
+ └─ UnexpectedReplyError   a developer must look: not the reply we know
+"""
+
+
+class ConnectorError(Exception):
+    """Carries what an operator needs: the system, the request, its answer, and the remedy."""
+
+    def __init__(self, message: str, *, system: str = "", request: str = "", reply: str = "", remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.system = system
+        self.request = request
+        self.reply = reply
+        self.remedy = remedy
+
+
+class RecordError(ConnectorError):
+    """One row cannot become a record: its key or a required value is missing or unreadable."""
+
+    def __init__(self, kind: str, field: str, message: str, value: str = "") -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.field = field
+        self.value = value
+
+
+class UnavailableError(ConnectorError):
+    """The system does not answer or asks to wait; `retry_after` in seconds where it said so."""
+
+    def __init__(self, message: str, *, retry_after: float | None = None, **details: str) -> None:
+        super().__init__(message, **details)
+        self.retry_after = retry_after
+
+
+class UnknownOutcomeError(UnavailableError):
+    """The request left, its answer did not arrive: the system may have acted on it."""
+
+
+class ConfigurationError(ConnectorError):
+    """Credentials, permissions or settings are wrong or missing."""
+
+
+class UnexpectedReplyError(ConnectorError):
+    """The reply is not in the form that the contract describes."""
