@@ -15,6 +15,7 @@ from email_validator import EmailNotValidError, validate_email
 from connectors.errors import RecordError
 
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_E164 = re.compile(r"\+[1-9][0-9]{7,14}\Z")
 _PLAIN_EMAIL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]*(?:\.[A-Za-z0-9_+-]+)*@[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,}\Z")
 
 COUNTRY_ALIASES = {
@@ -114,8 +115,8 @@ def _iso_country(name: str) -> str:
 def phone(value: object, region: str = "", field: str = "phone") -> str:
     """E.164, read as dialled in `region` (ISO alpha-2) when it has no country code."""
     cleaned = text(value)
-    if not cleaned:
-        return ""
+    if not cleaned or _E164.match(cleaned):  # already normal: the library costs 100 µs a number
+        return cleaned
     try:
         number = phonenumbers.parse(cleaned, region or None)
     except phonenumbers.NumberParseException as error:
