@@ -1,0 +1,11 @@
+"""The Celery application: the doorbell, never the queue (the database is)."""
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "integration_console.settings")
+
+app = Celery("integration_console")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()

@@ -1,0 +1,1 @@
+"""What happened between two systems, and who must look."""

@@ -1,0 +1,129 @@
+"""Runs, their pages and their requests."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from sync.catalogue import ACTIVE_RUNS, RunState
+
+
+class SyncRun(models.Model):
+    """One execution of a flow. A crash goes on in the same row with the next epoch.
+
+    `kind` is sync, or compare for the read-only comparison (audit and reconcile): those count what they read
+    in `read` and what they found in `findings` ({kind: count}); the buckets stay empty.
+    """
+
+    flow = models.ForeignKey("sync.Flow", models.CASCADE, related_name="runs")
+    kind = models.CharField(max_length=10, default="sync", choices=[("sync", "Sync"), ("compare", "Comparison")])
+    state = models.CharField(max_length=10, default=RunState.QUEUED, choices=[(s.value, s.value) for s in RunState])
+    trigger = models.CharField(max_length=20, default="manual")
+    asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    due_at = models.DateTimeField(null=True, blank=True)
+    full = models.BooleanField(default=False, help_text="Read everything, still skipping what is unchanged")
+    keys_only = models.BooleanField(default=False, help_text="Only the pending keys, no scan")
+    apply = models.BooleanField(default=True, help_text="A comparison that opens and closes exceptions")
+
+    holder = models.CharField(max_length=100, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    heartbeat_at = models.DateTimeField(null=True, blank=True)
+    epoch = models.PositiveIntegerField(default=0)
+    attempt = models.PositiveIntegerField(default=0)
+    wait_until = models.DateTimeField(null=True, blank=True)
+    cancel_requested = models.BooleanField(default=False)
+
+    resume = models.CharField(max_length=400, blank=True)
+    scan_done = models.BooleanField(default=False)
+    watermark_from = models.CharField(max_length=200, blank=True)
+    watermark_to = models.CharField(max_length=200, blank=True)
+    mapping_version = models.CharField(max_length=60, blank=True)
+    total = models.PositiveIntegerField(null=True, blank=True, help_text="How many the source says there are")
+
+    read = models.PositiveIntegerField(default=0)
+    accepted = models.PositiveIntegerField(default=0)
+    unchanged = models.PositiveIntegerField(default=0)
+    excluded = models.PositiveIntegerField(default=0)
+    held = models.PositiveIntegerField(default=0)
+    rejected = models.PositiveIntegerField(default=0)
+    unknown = models.PositiveIntegerField(default=0)
+    pages = models.PositiveIntegerField(default=0)
+    writes = models.PositiveIntegerField(default=0, help_text="Requests that wrote to the target")
+    findings = models.JSONField(default=dict, blank=True)
+
+    message = models.TextField(blank=True)
+    queued_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["flow", "-id"]), models.Index(fields=["state", "-id"])]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["flow", "kind"], condition=Q(state__in=[*ACTIVE_RUNS]), name="one_active_run_per_flow"
+            ),
+            models.UniqueConstraint(fields=["flow", "kind", "due_at"], name="one_run_per_due_time"),
+            models.CheckConstraint(
+                condition=~Q(state="completed", kind="sync")
+                | Q(read=F("accepted") + F("unchanged") + F("excluded") + F("held") + F("rejected") + F("unknown")),
+                name="buckets_add_up",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.flow} run {self.pk}"
+
+    @property
+    def active(self) -> bool:
+        return self.state in ACTIVE_RUNS
+
+
+class RunPage(models.Model):
+    """Which keys a page put into which bucket (unchanged ones are not listed): zlib-compressed JSON."""
+
+    run = models.ForeignKey(SyncRun, models.CASCADE, related_name="run_pages")
+    number = models.PositiveIntegerField()
+    finished_at = models.DateTimeField()
+    read = models.PositiveIntegerField()
+    manifest = models.BinaryField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "number"], name="one_manifest_per_page")]
+
+    def __str__(self) -> str:
+        return f"{self.run_id}/{self.number}"
+
+
+class Delivery(models.Model):
+    """One request to a target: intended before it is made, its outcome written after.
+
+    `keys`, `request` and `reply` are zlib-compressed; request and reply are purged by retention.
+    """
+
+    run = models.ForeignKey(SyncRun, models.SET_NULL, null=True, related_name="deliveries")
+    flow = models.ForeignKey("sync.Flow", models.CASCADE)
+    key = models.CharField(max_length=64, unique=True, help_text="Idempotency key")
+    epoch = models.PositiveIntegerField()
+    records = models.PositiveIntegerField()
+    keys = models.BinaryField()
+    intended_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+    outcome = models.CharField(
+        max_length=10,
+        blank=True,
+        choices=[(o, o) for o in ("accepted", "partly", "rejected", "retryable", "unknown")],
+    )
+    message = models.TextField(blank=True)
+    request = models.BinaryField(null=True)
+    reply = models.BinaryField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["run", "id"]),
+            models.Index(fields=["flow"], condition=Q(outcome=""), name="delivery_open"),
+            models.Index(fields=["finished_at"]),
+        ]
+        verbose_name_plural = "deliveries"
+
+    def __str__(self) -> str:
+        return f"delivery {self.pk}"

@@ -1,0 +1,1 @@
+"""HTTP entries that are no screens."""
