@@ -1,4 +1,4 @@
-"""Two kinds of import contract that need no edit when a package or module is added (see pyproject.toml).
+"""Kinds of import contract that need no edit when a package or module is added (see pyproject.toml).
 
 import-linter's own layers must name every module; here one layer stands for all that is not named, so that a
 new verb or a new connector is checked from its first line.
@@ -6,12 +6,11 @@ new verb or a new connector is checked from its first line.
 
 from __future__ import annotations
 
+from fnmatch import fnmatch
 from typing import cast
 
 from grimp import ImportGraph, Layer, Route
 from importlinter import Contract, ContractCheck, fields, output
-from importlinter.application import contract_utils
-from importlinter.application.contract_utils import AlertLevel
 
 REST = "*"
 
@@ -34,8 +33,7 @@ class LayersWithRest(Contract):
         return ContractCheck(kept=not broken, metadata={"chains": chains})
 
     def render_broken_contract(self, check: ContractCheck) -> None:
-        for chain in check.metadata["chains"]:
-            output.print_error(f"- {chain}", bold=False)
+        _render(check)
 
     def _layers(self, graph: ImportGraph) -> list[Layer]:
         children = {name.rpartition(".")[2] for name in graph.find_children(cast(str, self.container))}
@@ -49,49 +47,70 @@ class LayersWithRest(Contract):
 
 
 class Entrance(Contract):
-    """The importers may use only the named doors of a package, directly; everything else in it is private."""
+    """The importers may use only the named doors of a package, directly; everything else in it is private.
+
+    ``exempt`` are modules (patterns) that may go anywhere, for a reason the contract's name gives.
+    """
 
     type_name = "entrance"
     importers = fields.StringField()
     package = fields.StringField()
     doors = fields.ListField(subfield=fields.StringField())
-    ignore_imports = fields.SetField(subfield=fields.ImportExpressionField(), required=False)
-    unmatched_ignore_imports_alerting = fields.EnumField(AlertLevel, default=AlertLevel.ERROR)
+    exempt = fields.ListField(subfield=fields.StringField(), required=False)
 
     def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:
-        removal = contract_utils.remove_ignored_imports_and_report(
-            graph=graph,
-            ignore_imports=self.ignore_imports,  # type: ignore[arg-type]
-            unmatched_alerting=self.unmatched_ignore_imports_alerting,  # type: ignore[arg-type]
-        )
-        inside = _module_and_descendants(graph, cast(str, self.package))
-        links = [
-            f"{importer} -> {imported}"
-            for importer in sorted(_module_and_descendants(graph, cast(str, self.importers)))
-            for imported in sorted(graph.find_modules_directly_imported_by(importer) & inside)
-            if not self._is_door(imported)
-        ]
-        return ContractCheck(
-            kept=not links,
-            warnings=list(removal.warnings),
-            ignored_import_count=removal.ignored_import_count,
-            metadata={"links": links},
-        )
+        package = cast(str, self.package)
+        doors = {f"{package}.{door}" for door in cast("list[str]", self.doors)}
+        private = _with_descendants(graph, package) - doors
+        importers = _with_descendants(graph, cast(str, self.importers))
+        return _only(_imports(graph, importers, private), cast("list[str]", self.exempt) or [])
 
     def render_broken_contract(self, check: ContractCheck) -> None:
-        for link in check.metadata["links"]:
-            output.print_error(f"- {link}", bold=False)
+        _render(check)
 
-    def _is_door(self, module: str) -> bool:
-        return any(module == f"{self.package}.{door}" for door in cast("list[str]", self.doors))
+
+class Reserved(Contract):
+    """The modules (ours or installed ones, present or not yet) are imported by the allowed patterns only."""
+
+    type_name = "reserved"
+    modules = fields.ListField(subfield=fields.StringField())
+    allowed = fields.ListField(subfield=fields.StringField())
+
+    def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:
+        reserved: set[str] = set()
+        for module in cast("list[str]", self.modules):
+            if module in graph.modules:
+                reserved |= _with_descendants(graph, module)
+        return _only(_imports(graph, graph.modules - reserved, reserved), cast("list[str]", self.allowed))
+
+    def render_broken_contract(self, check: ContractCheck) -> None:
+        _render(check)
+
+
+def _imports(graph: ImportGraph, importers: set[str], imported: set[str]) -> list[tuple[str, str]]:
+    """Direct imports from one set of modules into the other."""
+    found = ((importer, graph.find_modules_directly_imported_by(importer) & imported) for importer in sorted(importers))
+    return [(importer, target) for importer, targets in found for target in sorted(targets)]
+
+
+def _only(imports: list[tuple[str, str]], allowed: list[str]) -> ContractCheck:
+    """Kept when every importer matches one of the allowed patterns."""
+    broken = [pair for pair in imports if not any(fnmatch(pair[0], pattern) for pattern in allowed)]
+    return ContractCheck(kept=not broken, metadata={"chains": [" -> ".join(pair) for pair in broken]})
+
+
+def _render(check: ContractCheck) -> None:
+    for chain in check.metadata["chains"]:
+        output.print_error(f"- {chain}", bold=False)
 
 
 def _names(layer: str) -> set[str]:
-    return {name for name in layer.replace("|", " ").replace(":", " ").split()}
+    return set(layer.replace("|", " ").replace(":", " ").split())
 
 
-def _module_and_descendants(graph: ImportGraph, module: str) -> set[str]:
-    return {module} | graph.find_descendants(module)
+def _with_descendants(graph: ImportGraph, module: str) -> set[str]:
+    """The module and all below it; an installed package is one node of the graph."""
+    return {module} if graph.is_module_squashed(module) else {module} | graph.find_descendants(module)
 
 
 def _chain(route: Route) -> tuple[str, ...]:
