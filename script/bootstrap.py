@@ -164,7 +164,17 @@ def _runs(python: Path) -> bool:
 
 def _satisfies(python: Path, wanted: str) -> bool:
     """True when somebody installed the locked versions by hand; asks pip, without network."""
-    command = [python, "-m", "pip", "install", "--dry-run", "--no-index", "--quiet", "-r", ROOT / wanted]
+    command: list[str | Path] = [
+        python,
+        "-m",
+        "pip",
+        "install",
+        "--dry-run",
+        "--no-index",
+        "--quiet",
+        "-r",
+        ROOT / wanted,
+    ]
     return subprocess.run(command, capture_output=True).returncode == 0
 
 
@@ -215,7 +225,15 @@ def _importable(module: str) -> bool:
 
 
 def _install(folder: Path, wanted: str) -> None:
-    command = [folder / "bin" / "python", "-m", "pip", "install", "--require-hashes", "--only-binary", ":all:"]
+    command: list[str | Path] = [
+        folder / "bin" / "python",
+        "-m",
+        "pip",
+        "install",
+        "--require-hashes",
+        "--only-binary",
+        ":all:",
+    ]
     command += ["--quiet", "--no-input", "--disable-pip-version-check", "--retries", "2", "-r", ROOT / wanted]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:

@@ -48,22 +48,9 @@ def _installed() -> Path:
 def _private(program: Path) -> Iterator[str]:
     """A server of our own on a free port, with the settings production needs (docs/deployment.md)."""
     folder, port = tempfile.mkdtemp(prefix="console-redis-"), free_port()
-    command = [
-        program,
-        "--port",
-        str(port),
-        "--bind",
-        "127.0.0.1",
-        "--dir",
-        folder,
-        "--save",
-        "",
-        "--appendonly",
-        "yes",
-    ]
-    command += ["--maxmemory-policy", "noeviction"]
+    options = f"--port {port} --bind 127.0.0.1 --dir {folder} --appendonly yes --maxmemory-policy noeviction".split()
     print(f"Redis: {program} started privately on port {port}, stopped at the end.", flush=True)
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    server = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     url = f"redis://127.0.0.1:{port}/0"
     try:
         _wait(url, server)
