@@ -27,6 +27,7 @@ class LedgerEntry(models.Model):
     document_total = models.DecimalField(max_digits=18, decimal_places=4)
     currency = models.CharField(max_length=3)
     day = models.DateField()
+    sequence = models.BigIntegerField(default=0, help_text="Digits of the document's number: its place in the day")
     credit = models.BooleanField(default=False)
     charge = models.BooleanField(default=False)
     state = models.CharField(max_length=10, choices=[(s.value, s.value) for s in LedgerState])
