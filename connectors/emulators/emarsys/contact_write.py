@@ -1,0 +1,184 @@
+"""Creating and updating contacts: `POST /contact` and `PUT /contact` (contract 3.2, 3.3)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from connectors.emulators.emarsys.accounts import Account
+from connectors.emulators.emarsys.call import Call
+from connectors.emulators.emarsys.contacts import Contact
+from connectors.emulators.emarsys.lists import Lists
+from connectors.emulators.emarsys.replies import ApiError, reply
+from connectors.emulators.emarsys.values import Check, RowError
+from connectors.emulators.system import Response
+
+BATCH = 1000
+NO_KEY = "<NO_KEY_ID>"
+_CREATE_BYTES = 10 * 1024 * 1024
+_UPDATE_BYTES = 8 * 1024 * 1024
+_NOT_FIELDS = ("key_id", "contacts", "contact_list_id", "source_id")
+
+RowErrors = dict[str, dict[str, str]]
+
+
+def create(call: Call) -> Response:
+    return _write(call, Upsert(call.account, creates=True, updates=False), _CREATE_BYTES)
+
+
+def update(call: Call) -> Response:
+    creates = call.query.get("create_if_not_exists", "0").lower() in ("1", "true")
+    return _write(call, Upsert(call.account, creates=creates, updates=True), _UPDATE_BYTES)
+
+
+class Upsert:
+    """Writes rows one after another; what a row has done counts for the next. Stored in one frame by `store`."""
+
+    def __init__(self, account: Account, *, creates: bool, updates: bool) -> None:
+        self._contacts = account.contacts
+        self._checks: Mapping[str, Check] = account.fields.checks
+        self._creates = creates
+        self._updates = updates
+        self.staged: dict[str, Contact] = {}
+
+    def write(self, key: str, row: dict[str, Any]) -> tuple[str, bool]:
+        """The contact's id and whether it was created; RowError when the row is refused."""
+        value = row.get(key)
+        if value is None or value == "" or isinstance(value, bool | list | dict):
+            raise RowError(2005, f"No value provided for key field: {key}")
+        name = value if type(value) is str else str(value)
+        ids = self._contacts.find(key, name)
+        if len(ids) > 1:
+            raise RowError(2010, f"More contacts found with the external id: {key} - {name}")
+        if not ids:
+            return self._create(key, name, row), True
+        if not self._updates:
+            raise RowError(2009, f"Contact with the external id already exists: {key}")
+        self._change(ids[0], self._checked(key, row))
+        return ids[0], False
+
+    def _create(self, key: str, name: str, row: dict[str, Any]) -> str:
+        if not self._creates or key in ("id", "uid"):
+            raise RowError(2008, f"No contact found with the external id: {key} - {name}")
+        contact: Contact = {"id": "", **self._checked(key, row)}
+        contact_id = contact["id"] = self._contacts.new_id()
+        if None in contact.values():
+            contact = {field: value for field, value in contact.items() if value is not None}
+        self._contacts.reindex(contact_id, None, contact)
+        self.staged[contact_id] = contact
+        return contact_id
+
+    def _change(self, contact_id: str, changes: dict[str, Any]) -> None:
+        before = self.staged.get(contact_id) or self._contacts.records.get(contact_id) or {}
+        after = {**before, **changes}
+        if None in changes.values():
+            after = {field: value for field, value in after.items() if value is not None}
+        self._contacts.reindex(contact_id, before, after)
+        self.staged[contact_id] = after
+
+    def _checked(self, key: str, row: dict[str, Any]) -> dict[str, Any]:
+        """The row's fields as they are stored; RowError 2006 for an unknown field, 2007 for a wrong value."""
+        checks = self._checks
+        try:
+            return {field: checks[field](value) for field, value in row.items()}
+        except KeyError:
+            pass
+        allowed = {field: value for field, value in row.items() if field not in ("source_id", key) or field in checks}
+        for field in allowed:
+            if field in ("id", "uid"):
+                raise RowError(2007, f"The field cannot be set: {field}")
+            if field not in checks:
+                raise RowError(2006, f"Invalid field id: {field}")
+        return {field: checks[field](value) for field, value in allowed.items()}
+
+    def store(self) -> None:
+        self._contacts.store(self.staged)
+
+
+def _write(call: Call, upsert: Upsert, limit: int) -> Response:
+    if len(call.request.body) > limit:
+        raise ApiError(int(call.account.settings["oversize_status"]), 1, "The payload is too large.")
+    body = call.body
+    if "contacts" in body:
+        return _batch(call, upsert, body)
+    return _single(call, upsert, body)
+
+
+def _single(call: Call, upsert: Upsert, body: dict[str, Any]) -> Response:
+    """Without `contacts` the object itself is the contact; whatever is wrong with it is a 400."""
+    key = call.account.fields.as_key(body.get("key_id", "3"), creating=call.request.method == "POST")
+    list_id = _contact_list(call.account.lists, body)
+    row = {field: value for field, value in body.items() if field not in _NOT_FIELDS}
+    refused = _refusals(call, key, [row])
+    try:
+        if refused:
+            raise RowError(*refused[0])
+        contact_id, created = upsert.write(key, row)
+    except RowError as error:
+        raise ApiError(400, error.code, error.text) from None
+    upsert.store()
+    if list_id:
+        call.account.lists.change(list_id, add=[contact_id])
+    return reply({"id": int(contact_id) if created else contact_id}, records=1)
+
+
+def _batch(call: Call, upsert: Upsert, body: dict[str, Any]) -> Response:
+    """One refused contact does not stop the others: the reply is 200 with `errors` by key value."""
+    rows = body["contacts"]
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise ApiError(400, 10001, "contacts must be an array of objects")
+    if len(rows) > BATCH:
+        raise ApiError(400, 1000, f"The maximum batch size of {BATCH} contacts is exceeded.")
+    key_id = str(body.get("key_id", "3"))
+    try:
+        key = call.account.fields.as_key(key_id, creating=call.request.method == "POST")
+    except ApiError as error:
+        if error.code != 2004 or key_id in ("id", "uid"):
+            raise
+        return reply({"ids": [], "errors": {NO_KEY: {"2004": error.text}}})
+    list_id = _contact_list(call.account.lists, body)
+    ids, errors = _rows(upsert, key, rows, _refusals(call, key, rows))
+    upsert.store()
+    if list_id:
+        call.account.lists.change(list_id, add=[str(one) for one in ids])
+    return reply({"ids": ids, "errors": errors} if errors else {"ids": ids}, records=len(ids))
+
+
+def _rows(
+    upsert: Upsert, key: str, rows: list[dict[str, Any]], refused: Mapping[int, tuple[int, str]]
+) -> tuple[list[str | int], RowErrors]:
+    """Ids of the contacts written, updated ones as strings and created ones as integers, and what was refused."""
+    ids: list[str | int] = []
+    errors: RowErrors = {}
+    write = upsert.write
+    for at, row in enumerate(rows):
+        try:
+            if at in refused:
+                raise RowError(*refused[at])
+            contact_id, created = write(key, row)
+        except RowError as error:
+            name = str(row.get(key) or NO_KEY)
+            errors.setdefault(name, {})[str(error.code)] = error.text
+        else:
+            ids.append(int(contact_id) if created else contact_id)
+    return ids, errors
+
+
+def _refusals(call: Call, key: str, rows: list[dict[str, Any]]) -> dict[int, tuple[int, str]]:
+    """The rows a fault of kind `partial` refuses: those with the keys it names, else the first `count`."""
+    fault = call.request.fault
+    if not fault or fault.get("kind") != "partial":
+        return {}
+    code = int(fault.get("code", 2007))
+    text = str(fault.get("message", "Invalid choice id for field id: 14"))
+    if "keys" in fault:
+        named = {str(one) for one in fault["keys"]}
+        chosen = [at for at, row in enumerate(rows) if str(row.get(key)) in named]
+    else:
+        chosen = list(range(min(int(fault.get("count", 1)), len(rows))))
+    return dict.fromkeys(chosen, (code, text))
+
+
+def _contact_list(lists: Lists, body: Mapping[str, Any]) -> str:
+    list_id = str(body.get("contact_list_id") or "")
+    if list_id and list_id not in lists.records:
+        raise ApiError(400, 2020, f"Invalid contact_list_id: {list_id}")
+    return list_id

@@ -1,0 +1,51 @@
+"""Endpoints for fields, choices and the account itself (contract 3.10, 3.13)."""
+
+from connectors.emulators.emarsys.call import Call
+from connectors.emulators.emarsys.replies import ApiError, reply
+from connectors.emulators.system import Response
+
+
+def listing(call: Call) -> Response:
+    fields = call.account.fields.listing()
+    return reply(fields, records=len(fields))
+
+
+def create(call: Call) -> Response:
+    body = call.body
+    number = call.account.fields.create(body.get("name"), body.get("application_type"), body.get("string_id"))
+    return reply({"id": int(number)}, records=1)
+
+
+def remove(call: Call) -> Response:
+    number = call.parts[0]
+    if not number.isdecimal():
+        raise ApiError(400, 1, f"Action {number} is invalid.")
+    call.account.fields.remove(number)
+    return reply({}, records=1)
+
+
+def choices(call: Call) -> Response:
+    return reply(call.account.fields.choices(call.parts[0]))
+
+
+def several_choices(call: Call) -> Response:
+    """`GET /field/choices?fields=5,14`: the choices of several fields at once."""
+    numbers = [one.strip() for one in call.query.get("fields", "").split(",") if one.strip()]
+    if not numbers:
+        raise ApiError(400, 10001, "Missing parameter: fields")
+    return reply([{"id": number, "choices": call.account.fields.choices(number)} for number in numbers])
+
+
+def settings(call: Call) -> Response:
+    """The cheapest way to test a connection."""
+    own = call.account.settings
+    return reply(
+        {
+            "id": own["customer_id"],
+            "environment": "suite.example.com",
+            "timezone": own["timezone"],
+            "name": own["name"],
+            "password_history_queue_size": 1,
+            "country": own["country"],
+        }
+    )
