@@ -4,6 +4,7 @@ ConnectorError
  ├─ RecordError            this record waits for a person; the others go on
  ├─ UnavailableError       the run waits and tries again
  ├─ UnknownOutcomeError    the request may have been carried out: never repeated blindly
+ ├─ BatchRefusedError      one record spoils its batch: halved until it stands alone
  ├─ ConfigurationError     the flow waits for an admin
  └─ UnexpectedReplyError   a developer must look: not the reply we know
 """
@@ -41,6 +42,13 @@ class UnavailableError(ConnectorError):
 
 class UnknownOutcomeError(UnavailableError):
     """The request left, its answer did not arrive: the system may have acted on it."""
+
+
+class BatchRefusedError(ConnectorError):
+    """The target refused the whole request for something in it, and did nothing: send its halves.
+
+    Raised for batches of several records only; a single record is answered with a REJECTED result.
+    """
 
 
 class ConfigurationError(ConnectorError):

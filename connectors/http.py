@@ -5,6 +5,7 @@ host would keep the credentials, and a retry below the signature repeats a stale
 """
 
 import random
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -160,13 +161,14 @@ class Http:
         label = f"{method} {urlsplit(url).path}"
         # A kept-alive connection may die under a request, which would look like a lost answer.
         session = self._session if repeatable else self._new_session()
+        signature = self._sign()  # outside: a token that cannot be had is no lost answer
         try:
             answer = session.request(
                 method,
                 url,
                 params=params,
                 data=body,
-                headers={**self._sign(), **(headers or {})},
+                headers={**signature, **(headers or {})},
                 timeout=self._timeout,
                 allow_redirects=False,
                 stream=True,
@@ -211,13 +213,13 @@ class Http:
                     request=label,
                 )
         length = answer.headers.get("Content-Length")
-        if length and not answer.headers.get("Content-Encoding") and answer.request.method != "HEAD":
-            if length.isdigit() and size < int(length):
-                raise UnavailableError(
-                    f"{self.system} broke off its answer after {size} of {length} bytes.",
-                    system=self.system,
-                    request=label,
-                )
+        plain = not answer.headers.get("Content-Encoding") and answer.request.method != "HEAD"
+        if plain and length and length.isdigit() and size < int(length):
+            raise UnavailableError(
+                f"{self.system} broke off its answer after {size} of {length} bytes.",
+                system=self.system,
+                request=label,
+            )
         return b"".join(chunks)
 
     def _transport_error(self, error: Exception, label: str, repeatable: bool) -> ConnectorError:
@@ -279,7 +281,7 @@ class Http:
     def _wait(error: UnavailableError, attempt: int) -> float:
         if error.retry_after is not None:
             return error.retry_after
-        return min(0.4 * 2**attempt, 15.0) * random.uniform(0.5, 1.0)  # noqa: S311 — jitter, not a secret
+        return min(0.4 * 2**attempt, 15.0) * random.uniform(0.5, 1.0)
 
     @staticmethod
     def _new_session() -> requests.Session:
@@ -290,6 +292,34 @@ class Http:
         session.mount("https://", adapter)
         session.headers["User-Agent"] = "integration-console"
         return session
+
+
+class Bearer:
+    """An access token as `sign` and `renew` of a session: fetched when needed, kept until 60 s before its end.
+
+    `fetch` gives the token and its life in seconds. One caller at a time fetches; the others wait for it.
+    """
+
+    def __init__(self, fetch: Callable[[], tuple[str, float]], early: float = 60.0) -> None:
+        self._fetch, self._early = fetch, early
+        self._lock = threading.Lock()
+        self._used = threading.local()
+        self._token, self._ends = "", 0.0
+
+    def sign(self) -> Mapping[str, str]:
+        with self._lock:
+            if not self._token or time.monotonic() >= self._ends:
+                self._token, life = self._fetch()
+                # A life shorter than the margin is used to its half, not fetched anew for each call.
+                self._ends = time.monotonic() + max(life - self._early, life / 2)
+            self._used.token = self._token
+            return {"Authorization": f"Bearer {self._token}"}
+
+    def renew(self) -> None:
+        """Drops the token this thread used, unless another thread has renewed it already."""
+        with self._lock:
+            if self._token == getattr(self._used, "token", ""):
+                self._token = ""
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -10,7 +10,8 @@ class Customer(msgspec.Struct, frozen=True, kw_only=True):
     """A person or company that buys. An empty string means that the ERP says nothing.
 
     `country` is ISO 3166-1 alpha-2, `phone` as dialled internationally (E.164), `language` ISO 639-1.
-    Consent is no part of a customer.
+    Consent is no part of a customer. `unreadable` names the fields whose value the ERP has but nobody can
+    read: they are left out of what is sent, where an empty one is blanked.
     """
 
     key: str
@@ -30,6 +31,7 @@ class Customer(msgspec.Struct, frozen=True, kw_only=True):
     birth_date: date | None = None
     loyalty_tier: str = ""
     on_hold: bool = False
+    unreadable: tuple[str, ...] = ()
 
 
 class Sale(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,128 @@
+"""Access tokens of Microsoft Entra ID by client credentials, or of any other OAuth 2.0 token endpoint.
+
+MSAL refuses every address that is not https (measured), so a token endpoint elsewhere is asked by a plain
+form POST. Which of the two is used follows from TOKEN_URL alone.
+"""
+
+from collections.abc import Callable
+from urllib.parse import urlencode, urlsplit
+
+import msgspec
+import requests
+
+from connectors.base import Settings, Unlimited
+from connectors.errors import ConfigurationError, UnavailableError
+from connectors.http import Bearer, Http, Reply
+
+MICROSOFT = frozenset(
+    {
+        "login.microsoftonline.com",
+        "login.microsoftonline.us",
+        "login.partner.microsoftonline.cn",
+        "login.chinacloudapi.cn",
+        "login.windows.net",
+        "sts.windows.net",
+    }
+)
+"""Hosts of Microsoft's public and national clouds."""
+
+
+class Grant(msgspec.Struct):
+    """The token endpoint's answer; `expires_in` arrives as a number or as text."""
+
+    access_token: str = ""
+    expires_in: float | str = 3599
+    error: str = ""
+    error_description: str = ""
+
+
+def bearer(settings: Settings, scope: str) -> Bearer:
+    """The token of this connection for `scope`, fetched at the first call."""
+    url = settings.text("TOKEN_URL").replace("{tenant}", settings.text("TENANT"))
+    parts = urlsplit(url)
+    microsoft = parts.scheme == "https" and parts.hostname in MICROSOFT
+    return Bearer((_by_msal if microsoft else _by_form)(settings, url, scope))
+
+
+def _by_form(settings: Settings, url: str, scope: str) -> Callable[[], tuple[str, float]]:
+    http = Http(f"{settings.connection} sign-in", url, Unlimited(), timeout=10.0, deadline=30.0)
+
+    def fetch() -> tuple[str, float]:
+        form = {
+            "client_id": settings.text("CLIENT_ID"),
+            "client_secret": settings.secret("CLIENT_SECRET"),
+            "grant_type": "client_credentials",
+            "scope": scope,
+        }
+        headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
+        reply = http.request("POST", url, body=urlencode(form).encode(), headers=headers, allow=(400, 401))
+        return _granted(settings, reply.json(Grant), reply)
+
+    return fetch
+
+
+def _by_msal(settings: Settings, url: str, scope: str) -> Callable[[], tuple[str, float]]:
+    authority = url.removesuffix("/oauth2/v2.0/token")
+
+    def fetch() -> tuple[str, float]:
+        import msal  # takes a tenth of a second to import: only where it is used
+
+        session = requests.Session()
+        session.trust_env = False
+        try:
+            # A new client each time: MSAL replays remembered failures and tokens that were refused.
+            client = msal.ConfidentialClientApplication(
+                settings.text("CLIENT_ID"),
+                client_credential=settings.secret("CLIENT_SECRET"),
+                authority=authority,
+                http_client=_WithTimeout(session),
+            )
+            answer = client.acquire_token_for_client(scopes=[scope])
+        except (requests.exceptions.RequestException, OSError) as error:
+            raise UnavailableError(
+                "Microsoft Entra ID cannot be reached.",
+                system=settings.connection,
+                request=f"POST {urlsplit(url).path}",
+                reply=type(error).__name__,
+                remedy="Check that this server may reach the token address.",
+            ) from error
+        except ValueError as error:  # MSAL's word for an authority or tenant it does not accept
+            raise _refused(settings, str(error)) from error
+        return _granted(settings, msgspec.convert(answer, Grant, strict=False), None)
+
+    return fetch
+
+
+class _WithTimeout:
+    """The part of `requests.Session` that MSAL uses, with a time limit on every call."""
+
+    def __init__(self, session: requests.Session) -> None:
+        self._session = session
+
+    def get(self, url: str, **options: object) -> requests.Response:
+        return self._session.get(url, **{"timeout": 30, **options})  # type: ignore[arg-type]
+
+    def post(self, url: str, **options: object) -> requests.Response:
+        return self._session.post(url, **{"timeout": 30, **options})  # type: ignore[arg-type]
+
+    def close(self) -> None:
+        self._session.close()
+
+
+def _granted(settings: Settings, grant: Grant, reply: Reply | None) -> tuple[str, float]:
+    if grant.error or not grant.access_token:
+        raise _refused(settings, f"{grant.error} {grant.error_description}".strip() or "no access token in the answer")
+    try:
+        return grant.access_token, float(grant.expires_in)
+    except ValueError:
+        return grant.access_token, 300.0
+
+
+def _refused(settings: Settings, why: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{settings.connection}: the sign-in was refused.",
+        system=settings.connection,
+        request="token",
+        reply=why.splitlines()[0][:300],
+        remedy="Check tenant, client id, client secret and scope.",
+    )

@@ -1,0 +1,306 @@
+"""Rows of F&O → canonical records. Pure; raises RecordError only.
+
+A row is decoded into just the columns named here. A column of an unexpected type sends that row through
+the slow way (a plain dictionary), which never loses a row for it.
+"""
+
+import math
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, TypeVar
+
+import msgspec
+
+from connectors import fields
+from connectors.base import Excluded, Fault, Mapped
+from connectors.errors import RecordError
+from connectors.records import Customer, Sale
+
+T = TypeVar("T")
+NOT_HELD = frozenset({"", "no", "never"})
+"""OnHoldStatus values that hold nothing: No, and Never (this customer is never put on hold)."""
+
+
+class CustomerColumns(msgspec.Struct):
+    """CustomersV3, the columns we read (contract 4.1). `tier` and `birth` are tenant extensions."""
+
+    dataAreaId: str = ""
+    CustomerAccount: str = ""
+    PartyNumber: str = ""
+    PartyType: str = ""
+    OrganizationName: str = ""
+    PersonFirstName: str = ""
+    PersonLastName: str = ""
+    LanguageId: str = ""
+    PrimaryContactEmail: str = ""
+    PrimaryContactPhone: str = ""
+    AddressStreet: str = ""
+    AddressCity: str = ""
+    AddressZipCode: str = ""
+    AddressCountryRegionId: str = ""
+    AddressCountryRegionISOCode: str = ""
+    OnHoldStatus: str = ""
+
+
+class HeaderColumns(msgspec.Struct):
+    """SalesInvoiceHeadersV2 (contract 4.6)."""
+
+    dataAreaId: str = ""
+    InvoiceNumber: str = ""
+    InvoiceDate: str = ""
+    LedgerVoucher: str = ""
+    InvoiceCustomerAccountNumber: str = ""
+    SalesOrderNumber: str = ""
+    CurrencyCode: str = ""
+    TotalInvoiceAmount: Decimal | None = None
+
+
+class LineColumns(msgspec.Struct):
+    """SalesInvoiceV2Lines (contract 4.6)."""
+
+    dataAreaId: str = ""
+    InvoiceNumber: str = ""
+    InvoiceDate: str = ""
+    LineCreationSequenceNumber: int | str = ""
+    ProductNumber: str = ""
+    ProductName: str = ""
+    InvoicedQuantity: Decimal | None = None
+    SalesPrice: Decimal | None = None
+    LineAmount: Decimal | None = None
+    CurrencyCode: str = ""
+
+
+class InvoiceLine(msgspec.Struct):
+    """One row of the stream `sale`: a line with its header; either may be missing."""
+
+    header: HeaderColumns | None = None
+    line: LineColumns | None = None
+
+
+class CustomerKey(msgspec.Struct):
+    dataAreaId: str = ""
+    CustomerAccount: str = ""
+
+
+CUSTOMER_REQUIRED = ("dataAreaId", "CustomerAccount")
+CUSTOMER_OPTIONAL = tuple(name for name in CustomerColumns.__struct_fields__ if name not in CUSTOMER_REQUIRED)
+HEADER_REQUIRED = (
+    *("dataAreaId", "InvoiceDate", "InvoiceNumber"),
+    *("InvoiceCustomerAccountNumber", "TotalInvoiceAmount"),
+)
+HEADER_OPTIONAL = tuple(name for name in HeaderColumns.__struct_fields__ if name not in HEADER_REQUIRED)
+LINE_REQUIRED = (
+    *("dataAreaId", "InvoiceDate", "InvoiceNumber", "LineCreationSequenceNumber"),
+    *("InvoicedQuantity", "LineAmount"),
+)
+LINE_OPTIONAL = tuple(name for name in LineColumns.__struct_fields__ if name not in LINE_REQUIRED)
+
+
+def row_as(form: type[T], row: bytes) -> T:
+    """The row as this struct, read leniently where its types are not the documented ones."""
+    try:
+        found = msgspec.json.decode(row)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        raise RecordError("malformed_row", "row", f"Not a JSON object: {error}"[:200], _shown(row)) from error
+    if not isinstance(found, dict):
+        raise RecordError("malformed_row", "row", "Not a JSON object.", _shown(row))
+    return _lenient(form, found)
+
+
+def _lenient(form: Any, found: dict[str, Any]) -> Any:
+    values = {}
+    for column in msgspec.structs.fields(form):
+        value = found.get(column.encode_name)
+        if isinstance(value, dict) and column.name in ("header", "line"):
+            values[column.name] = _lenient(HeaderColumns if column.name == "header" else LineColumns, value)
+        elif isinstance(value, bool | int | float | str):
+            values[column.name] = _scalar(value, column.name)
+    return form(**values)
+
+
+def _scalar(value: bool | int | float | str, name: str) -> Any:
+    if name in ("TotalInvoiceAmount", "InvoicedQuantity", "SalesPrice", "LineAmount"):
+        return fields.money(value, name)
+    if isinstance(value, float) and math.isfinite(value) and value == int(value):
+        return str(int(value))
+    return str(value)
+
+
+def _shown(row: bytes) -> str:
+    return row[:200].decode("utf-8", "replace")
+
+
+def _reader(form: type[T]) -> Callable[[bytes], T]:
+    decode = msgspec.json.Decoder(form).decode
+
+    def read(row: bytes) -> T:
+        try:
+            return decode(row)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError):
+            return row_as(form, row)
+
+    return read
+
+
+_customer_key = _reader(CustomerKey)
+_invoice_line = _reader(InvoiceLine)
+
+
+def customer_key(row: bytes) -> str:
+    """`dataAreaId|CustomerAccount`, the company in lower case (it is compared without case)."""
+    found = _customer_key(row)
+    account = found.CustomerAccount.strip()
+    if not account or not account.isprintable():
+        account = fields.required(account, "CustomerAccount")
+    return f"{fields.required(found.dataAreaId, 'dataAreaId').lower()}|{account}"
+
+
+def customer_mapping(tier_field: str, birth_field: str) -> Callable[[bytes], Mapped]:
+    """The mapping of customers for a tenant whose extension columns have these names (empty: it has none)."""
+    extra = [(name, str, msgspec.field(name=column, default=""))
+             for name, column in (("tier", tier_field), ("birth", birth_field)) if column]  # fmt: skip
+    form = msgspec.defstruct("Customers", extra, bases=(CustomerColumns,)) if extra else CustomerColumns
+    read = _reader(form)
+
+    def to_customer(row: bytes) -> Mapped:
+        return _customer(read(row), b"\\" in row or b"\x7f" in row)
+
+    return to_customer
+
+
+def _customer(row: Any, escaped: bool) -> Mapped:
+    """`escaped`: only a row with a backslash can hold control characters, and needs its texts cleaned."""
+    clean: Callable[[str], str] = fields.text if escaped else str.strip
+    account, company = clean(row.CustomerAccount), clean(row.dataAreaId).lower()
+    if not account or not company:
+        fields.required("", "dataAreaId" if account else "CustomerAccount")
+    faults: list[Fault] = []
+    country = _country(row, faults)
+    birth = getattr(row, "birth", "")
+    person = row.PartyType != "Organization" and (
+        row.PartyType == "Person" or row.PersonFirstName or row.PersonLastName
+    )
+    record = Customer(
+        key=f"{company}|{account}",
+        account=account,
+        company=company,
+        party=clean(row.PartyNumber),
+        email=_or_fault(faults, "email", fields.email, row.PrimaryContactEmail),
+        first_name=clean(row.PersonFirstName) if person else "",
+        last_name=clean(row.PersonLastName) if person else "",
+        organisation="" if person else clean(row.OrganizationName),
+        phone=_or_fault(faults, "phone", fields.phone, row.PrimaryContactPhone, country),
+        street=clean(row.AddressStreet).replace("\r\n", "\n").replace("\n", ", "),
+        city=clean(row.AddressCity),
+        postcode=clean(row.AddressZipCode),
+        country=country,
+        language=_language(row.LanguageId),
+        birth_date=_or_fault(faults, "birth_date", fields.day, birth, "birth_date") or None,
+        loyalty_tier=clean(getattr(row, "tier", "")),
+        on_hold=row.OnHoldStatus.strip().lower() not in NOT_HELD,
+        unreadable=tuple(fault.field for fault in faults),
+    )
+    return Mapped(record, tuple(faults))
+
+
+def _or_fault(faults: list[Fault], name: str, read: Callable[..., Any], value: str, *options: str) -> Any:
+    if not value:
+        return ""
+    try:
+        return read(value, *options)
+    except RecordError as error:
+        faults.append(Fault(error.kind, name, error.message, error.value))
+        return ""
+
+
+def _country(row: CustomerColumns, faults: list[Fault]) -> str:
+    """The ISO code where the tenant keeps it, else the region id (three letters, or the retailer's own word)."""
+    value = row.AddressCountryRegionISOCode or row.AddressCountryRegionId
+    return str(_or_fault(faults, "country", fields.country, value))
+
+
+def _language(value: str) -> str:
+    """ISO 639-1 from F&O's language id (`en-us`); what is not one says nothing."""
+    code = value.strip()[:3].rstrip("-").lower()
+    return code if len(code) == 2 and code.isascii() and code.isalpha() else ""
+
+
+def sale_key(row: bytes) -> str:
+    """`company|InvoiceNumber|LineCreationSequenceNumber`; the last part is empty for an invoice without lines."""
+    found = _invoice_line(row)
+    document = _document(found)
+    return f"{document}|{fields.text(found.line.LineCreationSequenceNumber)}" if found.line else f"{document}|"
+
+
+def _document(row: InvoiceLine) -> str:
+    part = row.line or row.header
+    if part is None:
+        raise RecordError("malformed_row", "row", "Neither an invoice nor a line.")
+    company = fields.required(part.dataAreaId, "dataAreaId").lower()
+    return f"{company}|{fields.required(part.InvoiceNumber, 'InvoiceNumber')}"
+
+
+def sale_mapping(charge_items: frozenset[str]) -> Callable[[bytes], Mapped]:
+    """The mapping of invoice lines; `charge_items` are the item numbers that are no article (matched exactly)."""
+
+    def to_sale(row: bytes) -> Mapped:
+        found = _invoice_line(row)
+        document = _document(found)
+        header, line = found.header, found.line
+        if header is None:
+            raise RecordError("line_without_header", "InvoiceNumber", "No invoice has this number.", document)
+        if line is None:
+            raise RecordError("invoice_without_lines", "InvoiceNumber", "The invoice has no lines.", document)
+        return _sale(header, line, document, charge_items)
+
+    return to_sale
+
+
+def _sale(header: HeaderColumns, line: LineColumns, document: str, charge_items: frozenset[str]) -> Mapped:
+    company, _, number = document.partition("|")
+    sequence = fields.required(line.LineCreationSequenceNumber, "LineCreationSequenceNumber")
+    amount = _amount(line.LineAmount, "LineAmount")
+    quantity = _amount(line.InvoicedQuantity, "InvoicedQuantity")
+    account = fields.text(header.InvoiceCustomerAccountNumber)
+    sku = fields.text(line.ProductNumber)
+    total = _amount(header.TotalInvoiceAmount, "TotalInvoiceAmount")
+    record = Sale(
+        key=f"{document}|{sequence}",
+        document=number,
+        line=sequence,
+        company=company,
+        customer=f"{company}|{account}" if account else "",
+        account=account,
+        sku=sku,
+        name=fields.text(line.ProductName),
+        quantity=quantity,
+        unit_price=fields.money(line.SalesPrice or 0, "SalesPrice"),
+        amount=amount,
+        currency=fields.required(line.CurrencyCode or header.CurrencyCode, "CurrencyCode"),
+        sold_at=_sold_at(header.InvoiceDate),
+        document_total=total,
+        order=fields.text(header.SalesOrderNumber),
+        charge=sku in charge_items,
+        credit=amount < 0 or (amount == 0 and quantity < 0),
+    )
+    if not account:
+        return Mapped(Excluded(record.key, "no_customer", record))
+    if total == 0:
+        message = "The invoice's total is zero although it has lines."
+        return Mapped(record, (Fault("zero_total", "TotalInvoiceAmount", message, "0", document),))
+    return Mapped(record)
+
+
+def _amount(value: Decimal | None, field: str) -> Decimal:
+    if value is None:
+        fields.required("", field)
+    return fields.money(value, field)
+
+
+def _sold_at(value: str) -> datetime:
+    """The invoice's day at noon UTC, as F&O stamps days so that no time zone moves them (contract 4.10)."""
+    found = fields.day(value, "InvoiceDate")
+    if found is None:
+        raise RecordError("missing_value", "InvoiceDate", "The invoice has no date.", value[:40])
+    return datetime(found.year, found.month, found.day, 12, tzinfo=UTC)
