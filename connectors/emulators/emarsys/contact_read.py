@@ -59,7 +59,7 @@ def _found(
         ids = find(key, str(value))
         if len(ids) == 1:
             get = (records.get(ids[0]) or {}).get
-            row = {"id": ids[0], "uid": uid_of(ids[0])}
+            row: dict[str, Any] = {"id": ids[0], "uid": uid_of(ids[0])}
             for number in wanted:
                 row[number] = get(number)
             result.append(row)

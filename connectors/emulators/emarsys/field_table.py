@@ -61,9 +61,10 @@ def field(
     return record
 
 
-def _parse(table: str, **more: bool) -> list[FieldRecord]:
+def _parse(table: str, *, read_only: bool = False) -> list[FieldRecord]:
+    more: FieldRecord = {"read_only": True} if read_only else {}
     rows = [row.strip().split(" ", 3) for line in table.strip().splitlines() for row in line.split("|")]
-    return [field(number, name, kind, string_id, **more) for number, string_id, kind, name in rows]
+    return [field(number, name, kind, string_id) | more for number, string_id, kind, name in rows]
 
 
 def system_fields() -> list[FieldRecord]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from connectors.emulators.store import Collection
+from connectors.emulators.store import Collection, Record
 
 MAX_KEYS = 10_000
 _FIRST_ID = 330_000_001
@@ -16,7 +16,10 @@ class Lists:
     def __init__(self, records: Collection) -> None:
         self.records = records
         self._members: dict[str, dict[str, None]] = {}
-        records.edited = lambda list_id, *_: self._members.pop(list_id, None)
+        records.edited = self._edited
+
+    def _edited(self, list_id: str, before: Record | None, after: Record | None) -> None:
+        self._members.pop(list_id, None)
 
     def create(self, name: str, ids: Iterable[str], now: datetime, *, kind: int = 0) -> str:
         list_id = str(max((int(one) for one in self.records), default=_FIRST_ID - 1) + 1)

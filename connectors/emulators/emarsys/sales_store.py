@@ -217,18 +217,7 @@ class SalesRows(Collection):
     def delete(self, key: str) -> bool:
         raise ValueError("sales data is append-only: nothing can be deleted")
 
-    def list(self, offset: int = 0, limit: int = 100) -> "list[tuple[str, Record]]":
-        with self.lock:
-            found: list[Record] = []
-            for upload in self._uploads.values():
-                first, rows = upload["first_row"] - 1, upload["rows"]
-                start = max(offset - first, 0)
-                stop = min(offset + limit - first, rows)
-                if start < stop:
-                    found += self._parse(upload)[start:stop]
-            return [(one["id"], one) for one in found]
-
-    def _parse(self, upload: Record) -> "list[Record]":
+    def _parse(self, upload: Record) -> list[Record]:
         if self._parsed[0] != upload["id"]:
             text = (self._texts.get(upload["id"]) or {"csv": ""})["csv"]
             rows = (row for row in csv.reader(text.split("\n")) if row)
@@ -239,3 +228,14 @@ class SalesRows(Collection):
             ]
             self._parsed = (upload["id"], records)
         return self._parsed[1]
+
+    def list(self, offset: int = 0, limit: int = 100) -> "list[tuple[str, Record]]":
+        with self.lock:
+            found: list[Record] = []
+            for upload in self._uploads.values():
+                first, rows = upload["first_row"] - 1, upload["rows"]
+                start = max(offset - first, 0)
+                stop = min(offset + limit - first, rows)
+                if start < stop:
+                    found += self._parse(upload)[start:stop]
+            return [(one["id"], one) for one in found]

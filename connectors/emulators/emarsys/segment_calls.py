@@ -8,7 +8,7 @@ from connectors.emulators.emarsys.replies import ApiError, reply, whole_number
 from connectors.emulators.system import Response
 
 _SHOWN = ("id", "name", "type", "tags", "criteriaTypes", "baseContactListId", "predefinedSegmentId")
-_EMPTY = {"tags": [], "baseContactListId": None, "predefinedSegmentId": None}
+_EMPTY: dict[str, Any] = {"tags": [], "baseContactListId": None, "predefinedSegmentId": None}
 _MAX_PAGE = 1_000_000
 
 
@@ -84,7 +84,9 @@ def read_criteria(call: Call) -> Response:
 
 def write_criteria(call: Call) -> Response:
     segment = _segment(call)
-    changed = {name: call.body[name] for name in ("name", "description", "contactCriteria") if name in call.body}
+    changed: dict[str, Any] = {
+        name: call.body[name] for name in ("name", "description", "contactCriteria") if name in call.body
+    }
     if not changed.get("contactCriteria"):
         raise ApiError(400, 1008, "Validation error: contactCriteria is required.")
     try:

@@ -12,6 +12,8 @@ from connectors.emulators.emarsys.accounts import DEFAULT, SWITCHES, Account, Ac
 from connectors.emulators.emarsys.auth import Tokens, Wsse
 from connectors.emulators.emarsys.call import Call, split_target
 from connectors.emulators.emarsys.limits import rate_headers
+from connectors.emulators.emarsys.neglect import neglect
+from connectors.emulators.emarsys.old_import import import_old_file
 from connectors.emulators.emarsys.onboarding import create_segments
 from connectors.emulators.emarsys.replies import ApiError, bare, plain, refusal
 from connectors.emulators.emarsys.routes import router
@@ -136,6 +138,17 @@ class EmarsysSystem:
     def _begin(self, dataset: Dataset | None, seed: int, *, is_neglected: bool) -> None:
         for account in self._accounts:
             create_segments(account)
+        main = self._accounts.named(DEFAULT)
+        if dataset is not None and is_neglected and main is not None:
+            neglect(main, dataset.customers(), seed)
+
+    def plant(self, list_name: str, seed: int) -> Mapping[str, int]:
+        """A colleague's import into the default account: differences planted, by kind."""
+        main = self._accounts.named(DEFAULT)
+        if list_name != "import" or main is None:
+            raise ValueError(f"Emarsys has the list 'import' to plant, not {list_name!r}")
+        with self._host.store.lock:
+            return import_old_file(main, seed)
 
     def planted(self) -> Mapping[str, Any]:
         return {account.name: list(account.collection("planted").values()) for account in self._accounts}
