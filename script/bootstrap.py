@@ -207,10 +207,9 @@ def _make_environment(folder: Path) -> None:
         print("This Python has no ensurepip (Debian: package python3-venv), so pip is fetched from the package index.")
         _run([sys.executable, "-m", "venv", "--without-pip", folder], "Python could not make a virtual environment")
         wheel = pip_wheel.download(folder)
-        pip = wheel / "pip"  # pip runs from inside its own wheel
-        _run(
-            [folder / "bin" / "python", pip, "install", "--quiet", "--no-index", wheel], "pip could not install itself"
-        )
+        pip = [folder / "bin" / "python", wheel / "pip"]  # pip runs from inside its own wheel
+        _run([*pip, "install", "--quiet", "--no-index", wheel], "pip could not install itself")
+        wheel.unlink()
     else:
         raise CannotSetUpError(
             "This Python cannot make virtual environments; install python3-venv (apt) and try again."
@@ -225,16 +224,8 @@ def _importable(module: str) -> bool:
 
 
 def _install(folder: Path, wanted: str) -> None:
-    command: list[str | Path] = [
-        folder / "bin" / "python",
-        "-m",
-        "pip",
-        "install",
-        "--require-hashes",
-        "--only-binary",
-        ":all:",
-    ]
-    command += ["--quiet", "--no-input", "--disable-pip-version-check", "--retries", "2", "-r", ROOT / wanted]
+    options = "--require-hashes --only-binary :all: --quiet --no-input --disable-pip-version-check --retries 2".split()
+    command = [str(folder / "bin" / "python"), "-m", "pip", "install", *options, "-r", str(ROOT / wanted)]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
         raise CannotSetUpError(_why_pip_failed(done.stdout))
