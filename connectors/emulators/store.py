@@ -97,6 +97,8 @@ class Collection:
         self.lock = lock
         self.accept: Callable[[str, Record], Record] | None = None
         self.edited: Callable[[str, Record | None, Record | None], None] | None = None
+        # Counts the calls that changed anything: what is derived from the records is stale when it moved.
+        self.changes = 0
         self._records: dict[str, Record] = {}
         self._sorted: list[str] | None = None
         self._journal = journal
@@ -125,8 +127,11 @@ class Collection:
             records.clear()
 
     def _change(self, operation: str, payload: Any) -> None:
+        before = len(self._records)
         self._apply(operation, payload)
-        self._sorted = None
+        self.changes += 1
+        if len(self._records) != before:  # no call both adds and removes
+            self._sorted = None
         journal = self._journal
         if journal is None:
             return
@@ -143,10 +148,7 @@ class Collection:
     def put_many(self, records: Mapping[str, Record]) -> None:
         """Whole records, new or replaced, in one journal frame."""
         with self.lock:
-            grows = any(key not in self._records for key in records) if self._sorted is not None else True
-            keep = None if grows else self._sorted
             self._change(_PUT, records)
-            self._sorted = keep
 
     def patch(self, key: str, changes: Mapping[str, Any]) -> Record:
         """Merges changes into one record, which need not exist; returns the record as it is now."""

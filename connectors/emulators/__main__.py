@@ -1,0 +1,31 @@
+"""`python -m connectors.emulators`: the emulated systems alone."""
+
+import argparse
+import sys
+
+from connectors.emulators.dataset import DatasetError
+from connectors.emulators.server import PortInUseError, serve
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="emulate", description="Emulated ERPs and Emarsys, as HTTP servers with state.")
+    parser.add_argument("--port", type=int, default=8900)
+    parser.add_argument("--state", help="folder that keeps the state; without it, memory only")
+    parser.add_argument("--seed", type=int, default=1, help="what the generated people and the drift follow from")
+    parser.add_argument("--dataset", default="online_retail", help="online_retail, or a folder in the neutral format")
+    parser.add_argument("--empty", action="store_true", help="start without data")
+    parser.add_argument("--no-drift", action="store_true", help="the target starts in order instead of neglected")
+    parser.add_argument("--fresh", action="store_true", help="start over even where there is state")
+    options = parser.parse_args()
+    try:
+        serve(
+            options.port, options.state, options.seed, options.dataset, options.empty, not options.no_drift, options.fresh
+        )
+    except (PortInUseError, DatasetError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

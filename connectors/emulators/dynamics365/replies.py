@@ -1,0 +1,47 @@
+"""Answers as Finance & Operations gives them: rows, and its nested error envelope (dynamics365.md 2.6)."""
+
+from typing import Any
+
+import msgspec
+
+from connectors.emulators.dynamics365.schema import NAMESPACE
+from connectors.emulators.system import Response
+
+encode = msgspec.json.Encoder().encode
+_STACK = (
+    "   at Microsoft.Dynamics.Platform.Integration.Services.OData.Update.UpdateProcessor.Apply(ChangeSet set)\r\n"
+    "   at Microsoft.Dynamics.Platform.Integration.Services.OData.ODataQueryController.Read()"
+)
+
+
+class ODataError(Exception):
+    """A request that is refused: status and what the innermost exception says."""
+
+    def __init__(self, status: int, message: str, kind: str = "Microsoft.OData.ODataException") -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.kind = kind
+
+
+def odata(value: bytes, status: int = 200, records: int = 0, **headers: str) -> Response:
+    content_type = "application/json; odata.metadata=minimal; odata.streaming=true"
+    return Response(status, value, {"Content-Type": content_type, "OData-Version": "4.0", **headers}, records)
+
+
+def failed(error: ODataError) -> Response:
+    """The envelope of 2.6: the useful text sits in the innermost exception."""
+    inner = {"message": error.message, "type": error.kind, "stacktrace": _STACK}
+    outer: dict[str, Any] = {
+        "message": "The query specified in the URI is not valid. See the inner exception for details.",
+        "type": "System.InvalidOperationException",
+        "stacktrace": _STACK,
+        "internalexception": inner,
+    }
+    return odata(
+        encode({"error": {"code": "", "message": "An error has occurred.", "innererror": outer}}), error.status
+    )
+
+
+def unknown_property(name: str, type_name: str) -> ODataError:
+    return ODataError(400, f"Could not find a property named '{name}' on type '{NAMESPACE}.{type_name}'.")
