@@ -35,25 +35,25 @@ class Upsert:
     def __init__(self, account: Account, *, creates: bool, updates: bool) -> None:
         self._contacts = account.contacts
         self._checks: Mapping[str, Check] = account.fields.checks
+        self._texts = account.fields.texts
         self._creates = creates
         self._updates = updates
         self.staged: dict[str, Contact] = {}
 
     def write(self, key: str, row: dict[str, Any]) -> tuple[str, bool]:
         """The contact's id and whether it was created; RowError when the row is refused."""
-        value = row.get(key)
-        if value is None or value == "" or isinstance(value, bool | list | dict):
-            raise RowError(2005, f"No value provided for key field: {key}")
-        name = value if type(value) is str else str(value)
+        name = row.get(key)
+        if type(name) is not str or not name:
+            name = _key_text(key, name)
         ids = self._contacts.find(key, name)
+        if len(ids) == 1 and self._updates:
+            self._change(ids[0], self._checked(key, row))
+            return ids[0], False
         if len(ids) > 1:
             raise RowError(2010, f"More contacts found with the external id: {key} - {name}")
-        if not ids:
-            return self._create(key, name, row), True
-        if not self._updates:
+        if ids:
             raise RowError(2009, f"Contact with the external id already exists: {key}")
-        self._change(ids[0], self._checked(key, row))
-        return ids[0], False
+        return self._create(key, name, row), True
 
     def _create(self, key: str, name: str, row: dict[str, Any]) -> str:
         if not self._creates or key in ("id", "uid"):
@@ -61,7 +61,7 @@ class Upsert:
         contact: Contact = {"id": "", **self._checked(key, row)}
         contact_id = contact["id"] = self._contacts.new_id()
         if None in contact.values():
-            contact = {field: value for field, value in contact.items() if value is not None}
+            contact = _without_blanks(contact)
         self._contacts.reindex(contact_id, None, contact)
         self.staged[contact_id] = contact
         return contact_id
@@ -70,27 +70,49 @@ class Upsert:
         before = self.staged.get(contact_id) or self._contacts.records.get(contact_id) or {}
         after = {**before, **changes}
         if None in changes.values():
-            after = {field: value for field, value in after.items() if value is not None}
+            after = _without_blanks(after)
         self._contacts.reindex(contact_id, before, after)
         self.staged[contact_id] = after
 
     def _checked(self, key: str, row: dict[str, Any]) -> dict[str, Any]:
-        """The row's fields as they are stored; RowError 2006 for an unknown field, 2007 for a wrong value."""
-        checks = self._checks
+        """The row's fields as they are stored; RowError 2006 for an unknown field, 2007 for a wrong value.
+
+        The row itself is changed: most values are text and stay as they came.
+        """
+        texts, checks = self._texts, self._checks
         try:
-            return {field: checks[field](value) for field, value in row.items()}
+            for field, value in row.items():
+                if field not in texts or type(value) is not str or not value:
+                    row[field] = checks[field](value)
         except KeyError:
-            pass
-        allowed = {field: value for field, value in row.items() if field not in ("source_id", key) or field in checks}
-        for field in allowed:
+            return self._checked(key, self._known(key, row))
+        return row
+
+    def _known(self, key: str, row: dict[str, Any]) -> dict[str, Any]:
+        """The row without what is no field but allowed: the source, and `id` or `uid` as the key."""
+        known = {field: value for field, value in row.items() if field != "source_id" and field != key}
+        if key in self._checks:
+            known[key] = row[key]
+        for field in known:
             if field in ("id", "uid"):
                 raise RowError(2007, f"The field cannot be set: {field}")
-            if field not in checks:
+            if field not in self._checks:
                 raise RowError(2006, f"Invalid field id: {field}")
-        return {field: checks[field](value) for field, value in allowed.items()}
+        return known
 
     def store(self) -> None:
         self._contacts.store(self.staged)
+
+
+def _key_text(key: str, value: Any) -> str:
+    """A key value that is not text; RowError 2005 when it cannot be a key."""
+    if value is None or value == "" or isinstance(value, bool | list | dict):
+        raise RowError(2005, f"No value provided for key field: {key}")
+    return str(value)
+
+
+def _without_blanks(contact: Contact) -> Contact:
+    return {field: value for field, value in contact.items() if value is not None}
 
 
 def _write(call: Call, upsert: Upsert, limit: int) -> Response:

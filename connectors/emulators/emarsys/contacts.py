@@ -65,10 +65,11 @@ class Contacts:
         if key == "uid":
             contact_id = _id_of(value)
             return [contact_id] if contact_id in self.records else []
-        found = self.index(key).get(value)
+        index = self._indexes.get(key)
+        found = (self.index(key) if index is None else index).get(value)
         if found is None:
             return []
-        return list(found) if type(found) is list else [found]  # type: ignore[list-item]
+        return [found] if isinstance(found, str) else found.copy()
 
     def new_id(self) -> str:
         number = self._next
@@ -77,9 +78,9 @@ class Contacts:
 
     def reindex(self, contact_id: str, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> None:
         """Follows one contact's change in every index that is in use."""
+        before, after = before or {}, after or {}
         for key, index in self._indexes.items():
-            old = before.get(key) if before else None
-            new = after.get(key) if after else None
+            old, new = before.get(key), after.get(key)
             if old != new:
                 _leave(index, old, contact_id)
                 _enter(index, new, contact_id)

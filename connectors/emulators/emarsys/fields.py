@@ -5,7 +5,7 @@ from typing import Any
 
 from connectors.emulators.emarsys.field_table import FieldRecord, field
 from connectors.emulators.emarsys.replies import ApiError
-from connectors.emulators.emarsys.values import Check, check_for
+from connectors.emulators.emarsys.values import Check, check_for, is_text
 from connectors.emulators.store import Collection
 
 FIRST_CUSTOM_ID = 100
@@ -25,6 +25,7 @@ class Fields:
 
     def refresh(self) -> None:
         self.checks: dict[str, Check] = {number: check_for(record) for number, record in self.records.items()}
+        self.texts = frozenset(number for number, record in self.records.items() if is_text(record))
         self.by_string = {record["string_id"]: number for number, record in self.records.items()}
 
     @staticmethod

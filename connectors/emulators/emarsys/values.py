@@ -19,6 +19,12 @@ class RowError(Exception):
         self.text = text
 
 
+def is_text(record: Mapping[str, Any]) -> bool:
+    """Whether any text is a value of this field, and is stored as it came."""
+    kind = record["application_type"]
+    return not record.get("read_only") and kind in ("shorttext", "longtext", "largetext", "email", "url", "fax")
+
+
 def check_for(record: Mapping[str, Any]) -> Check:
     """The check of one field, by its type and number."""
     number = record["id"]
