@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from operator import attrgetter
 from typing import NamedTuple, Protocol
 
 from connectors.records import Record
@@ -171,7 +172,8 @@ class Inlet:
 
     `batch` records and `max_bytes` fit in one request. `fields` are the canonical fields we own there, in
     the order screens show them. `encode` is pure: it raises RecordError when the record cannot be expressed,
-    and returns faults for the optional values it left out.
+    and returns faults for the optional values it left out. `expected` says what `Observed.fields` will show
+    once a body is accepted: the fields it writes and no others, so that a comparison can read both.
     """
 
     entity: str
@@ -182,6 +184,9 @@ class Inlet:
     encode: Callable[[Record, Known], tuple[Encoded, tuple[Fault, ...]]]
     fields: Mapping[str, str] = field(default_factory=dict)
     version: str = "1"
+    identify: Callable[[Record], str] = attrgetter("key")
+    """The key that we write into the target for this record."""
+    expected: Callable[[Encoded], Mapping[str, str]] | None = None
 
 
 class Segment(NamedTuple):
