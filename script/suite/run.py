@@ -20,6 +20,7 @@ from xml.etree import ElementTree
 from broker import redis_broker
 from browser import chromium
 from database import postgresql
+from mutants import try_all
 from steps import STEPS, Step
 from system import CI, MissingError
 
@@ -68,6 +69,9 @@ class Services:
 def main() -> int:
     options = _options()
     chosen = [step for step in STEPS if step.name in options.only] if options.only else list(STEPS)
+    if options.mutants:
+        with tempfile.TemporaryDirectory(prefix="console-test-") as state:
+            return try_all(ROOT, _apart(state))
     REPORTS.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         services = Services(stack)
@@ -79,6 +83,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="script/test", description="Everything CI checks, from nothing.")
     parser.add_argument("--fast", action="store_true", help="the fast tests on SQLite, nothing else")
     parser.add_argument("--only", action="append", choices=[step.name for step in STEPS], metavar="STEP")
+    parser.add_argument("--mutants", action="store_true", help="sabotage the code line by line; tests must notice")
     parser.add_argument("--list", action="store_true", help="name the steps and stop")
     parser.add_argument("pytest", nargs="*", help="what follows -- goes to pytest")
     options = parser.parse_args()

@@ -64,3 +64,29 @@ def test_a_step_that_does_not_exist_is_refused_by_name(clone: Clone) -> None:
     assert done.returncode == 2
     assert "nonsense" in done.stderr
     assert not os.path.exists(clone.folder / "var" / "test-reports")
+
+
+def test_a_mutant_is_caught_survives_or_is_stale(clone: Clone) -> None:
+    clone.make_ready()
+    (clone.folder / "pytest.ini").write_text("[pytest]\naddopts = -p no:django\npythonpath = .\n")
+    (clone.folder / "money.py").write_text("def total(a, b):\n    return a + b\n\n\nUNTESTED = 1\n")
+    (clone.folder / "tests").mkdir()
+    (clone.folder / "tests" / "test_money.py").write_text(
+        "from money import total\n\ndef test_sum(): assert total(2, 3) == 5\n"
+    )
+    mutants = [("sign", "a + b", "a - b"), ("unseen", "UNTESTED = 1", "UNTESTED = 2"), ("gone", "a * b", "a / b")]
+    (clone.folder / "tests" / "mutants.toml").write_text(
+        "".join(
+            f'[[mutant]]\nname = "{name}"\nfile = "money.py"\nfind = "{find}"\nreplace = "{new}"\ntests = ["tests"]\n'
+            for name, find, new in mutants
+        )
+    )
+
+    done = clone.run("script/test", "--mutants")
+
+    assert [line.split()[:2] for line in done.stdout.splitlines()[:3]] == [
+        ["caught", "sign"],
+        ["SURVIVED", "unseen"],
+        ["STALE", "gone"],
+    ]
+    assert done.returncode == 1
