@@ -1,0 +1,2 @@
+"""placeholder"""
+def find(user, wanted): return None
