@@ -1,1 +1,1 @@
-"""The external systems as real HTTP servers with state: for the demo, the tests and rehearsals, never for production."""
+"""The external systems as real HTTP servers with state: for demo, tests and rehearsal, never for production."""

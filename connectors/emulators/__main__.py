@@ -8,7 +8,7 @@ from connectors.emulators.server import PortInUseError, serve
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="emulate", description="Emulated ERPs and Emarsys, as HTTP servers with state.")
+    parser = argparse.ArgumentParser(prog="emulate", description="Emulated ERPs and Emarsys over HTTP.")
     parser.add_argument("--port", type=int, default=8900)
     parser.add_argument("--state", help="folder that keeps the state; without it, memory only")
     parser.add_argument("--seed", type=int, default=1, help="what the generated people and the drift follow from")
@@ -19,7 +19,13 @@ def main() -> int:
     options = parser.parse_args()
     try:
         serve(
-            options.port, options.state, options.seed, options.dataset, options.empty, not options.no_drift, options.fresh
+            port=options.port,
+            state=options.state,
+            seed=options.seed,
+            dataset=options.dataset,
+            empty=options.empty,
+            drift=not options.no_drift,
+            fresh=options.fresh,
         )
     except (PortInUseError, DatasetError) as error:
         sys.stderr.write(f"{error}\n")

@@ -25,8 +25,8 @@ class RefusedError(Exception):
     """(status, words) for a call that cannot be done."""
 
 
-def _json(value: Any, status: int = 200, **headers: str) -> Response:
-    return Response(status, _encode(value), dict(headers))
+def _json(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(status, _encode(value), headers or {})
 
 
 class Control:
@@ -163,8 +163,9 @@ class Control:
         try:
             if verb == "merge":
                 rest = {name: value for name, value in wanted.items() if name not in ("from", "into")}
-                return _json(system.merge(str(wanted["from"]), str(wanted["into"]), rest))
-            return _json(system.archive(str(wanted["id"])))  # type: ignore[attr-defined]
+                merge = getattr(system, verb)
+                return _json(merge(str(wanted["from"]), str(wanted["into"]), rest))
+            return _json(getattr(system, verb)(str(wanted["id"])))
         except KeyError as error:
             raise RefusedError(404, f"{verb}: {error.args[0]} is missing or unknown") from None
 
@@ -191,7 +192,7 @@ def _listed(collection: Collection, query: Mapping[str, str]) -> Response:
     shown: list[Any] = [record for _, record in found]
     if query.get("ids"):
         shown = [{"id": key, "record": record} for key, record in found]
-    return _json(shown, **{"X-Total-Count": str(len(collection))})
+    return _json(shown, headers={"X-Total-Count": str(len(collection))})
 
 
 def _object(received: Received) -> Mapping[str, Any]:

@@ -32,7 +32,7 @@ OPTIONS: dict[str, frozenset[str]] = {
 # Acted out by the system itself, with whatever options it understands.
 PASSED_ON = frozenset(("partial", "duplicate_page", "repeat_next_link"))
 _COMMON = frozenset(("system", "method", "path", "kind", "times", "after"))
-_HTML = b"<!DOCTYPE html><html><head><title>Service Unavailable</title></head><body><h1>Be right back</h1></body></html>"
+_HTML = b"<!DOCTYPE html><html><head><title>Unavailable</title></head><body><h1>Be right back</h1></body></html>"
 
 
 class FaultError(ValueError):
@@ -192,4 +192,5 @@ def _damaged(kind: str, options: Mapping[str, Any], answer: Response, stopping: 
     if kind == "truncate":
         return Delivery(answer, cut=True)
     stopping.wait(float(options.get("seconds", 0)))
-    return Delivery(answer, bytes_per_second=float(options.get("bytes_per_second", 0 if "seconds" in options else 1000)))
+    speed = options.get("bytes_per_second", 0 if "seconds" in options else 1000)
+    return Delivery(answer, bytes_per_second=float(speed))

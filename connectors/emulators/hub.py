@@ -122,7 +122,7 @@ class Hub:
         for prefix, system in self._prefixes:
             if path == prefix or path.startswith(prefix + "/"):
                 return self._route(received, system, prefix, path[len(prefix) :] or "/", query)
-        self.log.add("", received.method, received.target, 404, 0, 0, len(received.body), "")
+        self.log.add("", received.method, received.target, 404, sent=len(received.body))
         return Delivery(Response(404, b'{"error":"no emulated system lives under this path"}'))
 
     def _route(self, received: Received, system: System, prefix: str, below: str, query: str) -> Delivery:

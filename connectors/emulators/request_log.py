@@ -32,7 +32,17 @@ class RequestLog:
         self._numbers = count(1)
         self._entries: deque[Entry] = deque(maxlen=_KEPT)
 
-    def add(self, system: str, method: str, target: str, status: int, size: int, records: int, sent: int, fault: str) -> None:
+    def add(
+        self,
+        system: str,
+        method: str,
+        target: str,
+        status: int,
+        size: int = 0,
+        records: int = 0,
+        sent: int = 0,
+        fault: str = "",
+    ) -> None:
         """`size` is the answer's body in bytes, `sent` the request's; the time is the machine's, not the clock's."""
         number, at = next(self._numbers), datetime.now(UTC)
         self._entries.append(Entry(number, at, system, method, target, status, size, records, sent, fault))

@@ -17,6 +17,8 @@ from typing import Any, BinaryIO
 import msgspec
 
 Record = dict[str, Any]
+Stretch = list[tuple[str, Record]]
+Ids = list[str]
 
 _PUT, _PATCH, _DELETE, _CLEAR = "p", "u", "d", "c"
 _LENGTH = struct.Struct("<I")
@@ -188,12 +190,12 @@ class Collection:
                 self.edited(key, before, record)
             return record
 
-    def list(self, offset: int = 0, limit: int = 100) -> list[tuple[str, Record]]:
+    def list(self, offset: int = 0, limit: int = 100) -> Stretch:
         """A stretch of ids with their records, in insertion order."""
         with self.lock:
             return list(islice(self._records.items(), offset, offset + limit))
 
-    def sorted_ids(self) -> "list[str]":
+    def sorted_ids(self) -> Ids:
         """All ids in code-point order; sorted once, kept until ids come or go. Do not change the list."""
         with self.lock:
             if self._sorted is None:

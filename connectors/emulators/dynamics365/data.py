@@ -156,9 +156,7 @@ def _row_of(table: Table, key: Mapping[str, Any]) -> Row | None:
     if row is None:
         row = table.find("|".join(str(key[c]).lower() if c == "dataAreaId" else str(key[c]) for c in columns))
     # The rest of the key must agree too: the date and the voucher of an invoice are not part of its id.
-    agrees = row is not None and all(
-        str(row[name]) == str(value) for name, value in key.items() if name not in columns
-    )
+    agrees = row is not None and all(str(row[name]) == str(value) for name, value in key.items() if name not in columns)
     return row if agrees else None
 
 

@@ -8,9 +8,10 @@ from connectors.emulators.dynamics365.data import Data
 from connectors.emulators.dynamics365.entra import TENANT, Client, Entra, same_host
 from connectors.emulators.dynamics365.invoice_lines import InvoiceLines
 from connectors.emulators.dynamics365.loading import COMPANY, customer_rows
+from connectors.emulators.dynamics365.loading_invoices import invoices
 from connectors.emulators.dynamics365.replies import ODataError, encode, failed
 from connectors.emulators.dynamics365.schema import CUSTOMERS, INVOICES, LINES
-from connectors.emulators.dynamics365.tables import RecordTable
+from connectors.emulators.dynamics365.tables import RecordTable, Table
 from connectors.emulators.store import Collection
 from connectors.emulators.system import Host, Request, Response
 
@@ -51,7 +52,11 @@ class Dynamics365:
         self._clients: dict[str, Client] = {}
         self._map_clients()
         self._entra = Entra(self._meta, self._clients, host.now, settings)
-        tables = {CUSTOMERS.name: self.customers, INVOICES.name: self.invoices, LINES.name: self.lines}
+        tables: dict[str, Table] = {
+            CUSTOMERS.name: self.customers,
+            INVOICES.name: self.invoices,
+            LINES.name: self.lines,
+        }
         self._data = Data(tables, settings)
 
     def _map_clients(self) -> None:
@@ -118,4 +123,42 @@ class Dynamics365:
         customers = list(customer_rows(dataset)) if dataset else []
         self._meta.put("company", {"id": customers[0]["dataAreaId"] if customers else COMPANY})
         self._map_clients()
+        posted = list(invoices(dataset)) if dataset else []
         self.customers.load(customers)
+        self.invoices.load(invoice.header for invoice in posted)
+        self.lines.load(
+            (invoice.id, invoice.header["InvoiceDate"], invoice.header["CurrencyCode"], invoice.lines)
+            for invoice in posted
+        )
+
+    def merge(self, from_id: str, into_id: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        """F&O keeps no trace of a merge: the losing account goes, its invoices keep the old account number.
+
+        With `move_invoices` they are booked over to the winner of the same company. KeyError: unknown id.
+        """
+        records = self.customers.records
+        with records.lock:
+            for customer_id in (from_id, into_id):
+                if customer_id not in records:
+                    raise KeyError(customer_id)
+            moved = self._move_invoices(from_id, into_id) if options.get("move_invoices") else 0
+            records.delete(from_id)
+        return {"from": from_id, "into": into_id, "moved_invoices": moved}
+
+    def _move_invoices(self, from_id: str, into_id: str) -> int:
+        (company, _, account), (_, _, winner) = from_id.partition("|"), into_id.partition("|")
+        changes = {
+            key: {"InvoiceCustomerAccountNumber": winner}
+            for key, row in self.invoices.records.items()
+            if row["InvoiceCustomerAccountNumber"] == account and row["dataAreaId"] == company
+        }
+        self.invoices.records.patch_many(changes)
+        return len(changes)
+
+    def archive(self, customer_id: str) -> Mapping[str, Any]:
+        """F&O has no archived flag (4.1); an account nobody may trade with any more is on hold for all."""
+        record = self.customers.records.get(customer_id)
+        if record is None:
+            raise KeyError(customer_id)
+        self.customers.records.edit(customer_id, {**record, "OnHoldStatus": "All"})
+        return {"id": customer_id, "OnHoldStatus": "All"}

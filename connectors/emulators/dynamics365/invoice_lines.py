@@ -179,5 +179,3 @@ def _short(group_id: str, group: Record, number: int, record: Record) -> list[An
     }  # fmt: skip
     rest = {name: value for name, value in record.items() if name in implied and value != implied[name]}
     return [*line, rest] if rest else line
-
-

@@ -3,7 +3,10 @@
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any
+
+import pycountry
 
 from connectors.emulators.dataset import Customer, Dataset
 from connectors.emulators.dynamics365.schema import CUSTOMERS, NO_DATE
@@ -33,8 +36,8 @@ def customer_rows(dataset: Dataset) -> Rows:
 
 
 def _customer(customer: Customer) -> Mapping[str, Any]:
-    """A customer without a first name is an organisation."""
-    person = bool(customer.first_name)
+    """The neutral format knows people only; in the demo company some wholesale customers are organisations."""
+    person = bool(customer.first_name) or customer.group != "WHOLESALE"
     name = f"{customer.first_name} {customer.last_name}".strip()
     return {
         "dataAreaId": company_of(customer.legal_entity),
@@ -60,8 +63,11 @@ def _customer(customer: Customer) -> Mapping[str, Any]:
     }
 
 
+@cache
 def _country(country: str) -> Mapping[str, str]:
     """Two letters fill both properties; anything else is a word of the retailer's own and stays one."""
     if len(country) != 2:
         return {"AddressCountryRegionId": country, "AddressCountryRegionISOCode": ""}
-    return {"AddressCountryRegionId": country.upper(), "AddressCountryRegionISOCode": country.upper()}
+    known = pycountry.countries.get(alpha_2=country.upper())
+    region = known.alpha_3 if known else country
+    return {"AddressCountryRegionId": region, "AddressCountryRegionISOCode": country.upper()}

@@ -59,7 +59,8 @@ def _entity(
     name: str, type_name: str, key: str, columns: dict[str, str], indexes: tuple[str, ...], writable: bool = False
 ) -> EntitySet:
     properties = {column: Property(column, kind) for kind, words in columns.items() for column in words.split()}
-    ordered = {column: properties[column] for column in (*key.split(), *(n for n in properties if n not in key.split()))}
+    rest = (column for column in properties if column not in key.split())
+    ordered = {column: properties[column] for column in (*key.split(), *rest)}
     return EntitySet(name, type_name, tuple(key.split()), ordered, tuple(tuple(i.split()) for i in indexes), writable)
 
 
@@ -98,7 +99,8 @@ LINES = _entity(
     "SalesInvoiceLineV2",
     "dataAreaId InvoiceNumber LineCreationSequenceNumber",
     {
-        "string": "dataAreaId InvoiceNumber ProductNumber ProductName CurrencyCode InventorySiteId InventoryWarehouseId",
+        "string": "dataAreaId InvoiceNumber ProductNumber ProductName CurrencyCode InventorySiteId "
+        "InventoryWarehouseId",
         "date": "InvoiceDate",
         "int": "LineCreationSequenceNumber",
         "decimal": "InvoicedQuantity SalesPrice LineAmount LineTotalTaxAmount LineTotalDiscountAmount",

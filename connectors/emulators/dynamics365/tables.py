@@ -84,7 +84,8 @@ class RecordTable:
         self.records = records
         self.id_columns = id_columns
         self._built: tuple[int, list[Index], list[str]] | None = None
-        self._next_record = _FIRST_RECORD + max((version_of(row.get(ETAG, ""))[1] for row in records.values()), default=0)
+        known = (version_of(row.get(ETAG, ""))[1] for row in records.values())
+        self._next_record = max(known, default=_FIRST_RECORD)
         records.accept = self.completed
 
     def load(self, rows: Iterable[dict[str, Any]]) -> None:

@@ -86,7 +86,14 @@ class OnlineRetail(Dataset):
         for invoice in self._of_kind(credit=False):
             moment = utc(invoice.stamp)
             yield Order(
-                invoice.number, invoice.customer, moment, moment, CURRENCY, "invoiced", "", COMPANY, total=_total(invoice)
+                invoice.number,
+                invoice.customer,
+                moment,
+                moment,
+                CURRENCY,
+                "invoiced",
+                legal_entity=COMPANY,
+                total=_total(invoice),
             )
 
     def order_lines(self) -> Iterator[OrderLine]:
@@ -94,9 +101,8 @@ class OnlineRetail(Dataset):
             for number, (code, _, quantity, price) in enumerate(invoice.lines, start=1):
                 kind = "charge" if code in CHARGES else "goods"
                 each = Decimal(price)
-                yield OrderLine(
-                    invoice.number, number, kind, code, Decimal(quantity), each, line_total=quantity * each, status="invoiced"
-                )
+                count, total = Decimal(quantity), quantity * each
+                yield OrderLine(invoice.number, number, kind, code, count, each, line_total=total, status="invoiced")
 
     def refunds(self) -> Iterator[Refund]:
         for invoice in self._of_kind(credit=True):

@@ -4,12 +4,15 @@ One customer depends on the seed and its own id alone, so adding or dropping cus
 """
 
 import string
+import tomllib
 import unicodedata
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from random import Random
 
+import msgspec
+
 from connectors.emulators.dataset import Customer
-from connectors.emulators.datasets.online_retail.names import BRITISH, LOCALES, SHOPS, TRADES, Locale
 
 COMPANY = "ukrt"
 _DOMAINS = ("example.com", "example.org", "example.net")  # RFC 2606: nobody's
@@ -17,6 +20,34 @@ _TIERS = ("bronze",) * 60 + ("silver",) * 25 + ("gold",) * 12 + ("platinum",) * 
 _EARLIEST_BIRTH = date(1940, 1, 1)
 _ONE_ORGANISATION_IN = 25
 _WITHOUT_LETTERS = {"ø": "o", "ß": "ss", "æ": "ae", "ł": "l", "ð": "d", "þ": "th"}
+
+
+class Locale(msgspec.Struct, frozen=True):
+    """Names, towns and streets of some countries; `names.toml` says what the patterns mean."""
+
+    countries: list[str]
+    language: str
+    first: list[str]
+    last: list[str]
+    streets: list[str]
+    cities: list[str]
+    postcode: str
+    phone: str = ""
+    number_first: bool = False
+
+
+class Names(msgspec.Struct, frozen=True):
+    """The whole of `names.toml`; the first locale is for countries that have none of their own."""
+
+    shops: list[str]
+    trades: list[str]
+    locale: list[Locale]
+
+    def of(self, country: str) -> Locale:
+        return next((locale for locale in self.locale if country in locale.countries), self.locale[0])
+
+
+NAMES = msgspec.convert(tomllib.loads(Path(__file__).with_name("names.toml").read_text("utf-8")), Names)
 
 
 def _drawn(rng: Random, pattern: str) -> str:
@@ -39,7 +70,7 @@ class People:
 
     def customer(self, customer_id: str, country: str, first_bought: datetime, last_bought: datetime) -> Customer:
         rng = Random(f"{self._seed}:{customer_id}")
-        locale = LOCALES.get(country, BRITISH)
+        locale = NAMES.of(country)
         group, first, last, mailbox = _called(rng, locale)
         consent = rng.choices((True, False, None), (70, 20, 10))[0]
         number, street = rng.randint(1, 180), rng.choice(locale.streets)
@@ -79,7 +110,7 @@ class People:
 def _called(rng: Random, locale: Locale) -> tuple[str, str, str, str]:
     """(group, first name, last name, mailbox); an organisation has its name as last name and no first name."""
     if rng.randrange(_ONE_ORGANISATION_IN) == 0:
-        name = f"{rng.choice(SHOPS)} {rng.choice(TRADES)}"
+        name = f"{rng.choice(NAMES.shops)} {rng.choice(NAMES.trades)}"
         return "WHOLESALE", "", name, _plain(name)
     first, last = rng.choice(locale.first), rng.choice(locale.last)
     return "RETAIL", first, last, f"{_plain(first)}.{_plain(last)}"
