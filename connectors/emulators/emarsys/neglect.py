@@ -57,15 +57,11 @@ def _right(planter: Planter, customers: Iterable[Customer]) -> list[Contact]:
 def _plant_all(planter: Planter, candidates: list[Contact]) -> dict[str, list[Contact]]:
     """What becomes of each contact that is touched, by its id: no, one or two contacts."""
     planter.rng.shuffle(candidates)
-    waiting = iter(candidates)
+    quotas = [(kind, quota) for kind, quota in planter.quotas(len(candidates), _SHARES) if kind in _PLANTS]
     changed: dict[str, list[Contact]] = {}
-    for kind, quota in planter.quotas(len(candidates), _SHARES):
-        done = 0
-        while kind in _PLANTS and done < quota and (contact := next(waiting, None)) is not None:
-            result = _PLANTS[kind](planter, contact, done)
-            if result is not None:
-                changed[contact["id"]] = result
-                done += 1
+    for kind, quota in quotas:
+        outcomes = planter.spread(quota, candidates, _PLANTS[kind])
+        changed |= {contact["id"]: result for contact, result in outcomes}
     return changed
 
 

@@ -5,6 +5,7 @@ deleted, because its opt-out would go with it.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from connectors.emulators.emarsys.accounts import Account
 from connectors.emulators.emarsys.contacts import Contact
@@ -22,9 +23,14 @@ _SHARES = {
     "orphan": 0.005,
 }
 
-# What becomes of a contact: its new form (None: as it was), a second contact (None: none); None for "cannot".
-Outcome = tuple[Contact | None, Contact | None]
-Plant = Callable[[Planter, Contact, int], Outcome | None]
+
+@dataclass(frozen=True)
+class Outcome:
+    """What becomes of a contact: its new form, a second contact beside it, or its end."""
+
+    changed: Contact | None = None
+    second: Contact | None = None
+    is_gone: bool = False
 
 
 def import_old_file(account: Account, seed: int) -> dict[str, int]:
@@ -34,18 +40,11 @@ def import_old_file(account: Account, seed: int) -> dict[str, int]:
     planter.look_at(present)
     candidates = list(_candidates(planter, present))
     planter.rng.shuffle(candidates)
-    waiting = iter(candidates)
-    written: list[Contact] = []
-    gone: list[str] = []
-    for kind, quota in planter.quotas(len(candidates), _SHARES):
-        for turn in range(quota):
-            if kind == "orphan":
-                written.append(orphan(planter, kind))
-            elif kind == "missing":
-                gone += _delete_one(planter, waiting)
-            else:
-                written += _change_one(planter, _PLANTS[kind], waiting, turn)
-    account.contacts.delete(gone)
+    quotas = dict(planter.quotas(len(candidates), _SHARES))
+    outcomes = [one for kind, plant in _PLANTS.items() for one in planter.spread(quotas[kind], candidates, plant)]
+    written = [one for _, outcome in outcomes for one in (outcome.changed, outcome.second) if one is not None]
+    written += [orphan(planter, "orphan") for _ in range(quotas["orphan"])]
+    account.contacts.delete(contact["id"] for contact, outcome in outcomes if outcome.is_gone)
     account.contacts.save(written)
     return planter.save()
 
@@ -64,20 +63,11 @@ def _candidates(planter: Planter, present: list[Contact]) -> Iterator[Contact]:
             yield contact
 
 
-def _change_one(planter: Planter, plant: Plant, waiting: Iterator[Contact], turn: int) -> list[Contact]:
-    for contact in waiting:
-        outcome = plant(planter, contact, turn)
-        if outcome is not None:
-            return [one for one in outcome if one is not None]
-    return []
-
-
-def _delete_one(planter: Planter, waiting: Iterator[Contact]) -> list[str]:
-    for contact in waiting:
-        if contact.get("31") != "2":
-            planter.note("missing", contact)
-            return [contact["id"]]
-    return []
+def _missing(planter: Planter, contact: Contact, turn: int) -> Outcome | None:
+    if contact.get("31") == "2":
+        return None
+    planter.note("missing", contact)
+    return Outcome(is_gone=True)
 
 
 def _stale(planter: Planter, contact: Contact, turn: int) -> Outcome | None:
@@ -86,35 +76,36 @@ def _stale(planter: Planter, contact: Contact, turn: int) -> Outcome | None:
         return None
     after, number = changed
     planter.note("stale", after, number, erp=contact[number], emarsys=after[number])
-    return after, None
+    return Outcome(after)
 
 
 def _blank_external_id(planter: Planter, contact: Contact, turn: int) -> Outcome | None:
     planter.note("external_id_blanked", contact, planter.external, erp=contact[planter.external])
-    return {number: value for number, value in contact.items() if number != planter.external}, None
+    return Outcome({number: value for number, value in contact.items() if number != planter.external})
 
 
 def _change_email(planter: Planter, contact: Contact, turn: int) -> Outcome | None:
     after = {**contact, "3": planter.new_address("former")}
     planter.note("email_changed", after, "3", erp=contact["3"], emarsys=after["3"])
-    return after, None
+    return Outcome(after)
 
 
 def _second_email(planter: Planter, contact: Contact, turn: int) -> Outcome | None:
     second = {"id": planter.account.contacts.new_id(), "3": contact["3"]}
     planter.note("duplicate_email", contact, "3", emarsys=contact["3"], other_contact_id=second["id"])
-    return None, second
+    return Outcome(second=second)
 
 
 def _second_external_id(planter: Planter, contact: Contact, turn: int) -> Outcome | None:
     number = contact[planter.external]
     second = {"id": planter.account.contacts.new_id(), "3": planter.new_address("former"), planter.external: number}
     planter.note("duplicate_external_id", contact, planter.external, emarsys=number, other_contact_id=second["id"])
-    return None, second
+    return Outcome(second=second)
 
 
-_PLANTS: dict[str, Plant] = {
+_PLANTS: dict[str, Callable[[Planter, Contact, int], Outcome | None]] = {
     "stale": _stale,
+    "missing": _missing,
     "external_id_blanked": _blank_external_id,
     "email_changed": _change_email,
     "duplicate_email": _second_email,

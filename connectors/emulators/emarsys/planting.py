@@ -5,11 +5,14 @@ id, field, and the value on either side.
 """
 
 from collections import Counter
+from collections.abc import Callable
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 from connectors.emulators.emarsys.accounts import Account
 from connectors.emulators.emarsys.contacts import Contact
+
+Outcome = TypeVar("Outcome")
 
 _MOST_TOUCHED = 0.6  # of all contacts, where there are few
 _FEWEST = 3
@@ -59,6 +62,24 @@ class Planter:
             "emarsys": None,
         }
         self.records.append({**record, **more})
+
+    def spread(
+        self, quota: int, pool: list[Contact], plant: "Callable[[Planter, Contact, int], Outcome | None]"
+    ) -> list[tuple[Contact, Outcome]]:
+        """Plants one kind in as many contacts of the pool as are wanted, and takes those out of the pool.
+
+        `plant` is told how many it has done; it says None where a contact cannot carry that kind.
+        """
+        done: list[tuple[Contact, Outcome]] = []
+        rest: list[Contact] = []
+        for contact in pool:
+            outcome = plant(self, contact, len(done)) if len(done) < quota else None
+            if outcome is None:
+                rest.append(contact)
+            else:
+                done.append((contact, outcome))
+        pool[:] = rest
+        return done
 
     def save(self) -> dict[str, int]:
         """Replaces the list of this name; how many there are of each kind."""
