@@ -4,7 +4,7 @@ Each file holds one kind of record; every method of `Dataset` streams one file. 
 columns but ids too. `None` is "not given" for numbers, dates and yes/no; a missing text is "".
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -156,6 +156,7 @@ class Dataset:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.name = folder.name
+        self.source = str(folder)  # what opens it again
         check(folder, FILES)
 
     def customers(self) -> Iterator[Customer]:
@@ -179,5 +180,23 @@ class Dataset:
     def dispatches(self) -> Iterator[Dispatch]:
         return self._rows("dispatches", Dispatch)
 
+    def validate(self) -> None:
+        """Reads every row once, so that nothing is half loaded. DatasetError on a bad value or a repeated id."""
+        _unrepeated("customers", ((row.customer_id, row.legal_entity) for row in self.customers()))
+        _unrepeated("orders", ((row.order_id, row.legal_entity) for row in self.orders()))
+        _unrepeated("order_lines", ((row.order_id, str(row.line_no)) for row in self.order_lines()))
+        _unrepeated("products", ((row.sku,) for row in self.products()))
+        for rows_of in (self.refunds, self.stock, self.dispatches):
+            for _ in rows_of():
+                pass
+
     def _rows(self, file: str, record: type[T]) -> Iterator[T]:
         return rows(self.folder, file, record)
+
+
+def _unrepeated(file: str, ids: Iterable[tuple[str, ...]]) -> None:
+    seen = set()
+    for key in ids:
+        if key in seen:
+            raise DatasetError(f"{file}: {' '.join(filter(None, key))} occurs twice")
+        seen.add(key)

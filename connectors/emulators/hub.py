@@ -101,7 +101,7 @@ class Hub:
                 path.unlink(missing_ok=True)
             for system in self.systems.values():
                 system.load(opened, seed, drift)
-            self.loaded = Loaded(dataset, seed, drift, list(self.systems))
+            self.loaded = Loaded(opened.source if opened else None, seed, drift, list(self.systems))
             if path is not None:
                 path.write_bytes(msgspec.json.encode(self.loaded))
 

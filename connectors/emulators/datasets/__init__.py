@@ -20,4 +20,6 @@ def open_dataset(name: str | None, seed: int) -> Dataset | None:
     folder = Path(name).expanduser()
     if not folder.is_dir():
         raise DatasetError(f"{name}: neither a folder nor the name of a dataset ({DEMO})")
-    return Dataset(folder)
+    dataset = Dataset(folder.resolve())
+    dataset.validate()
+    return dataset

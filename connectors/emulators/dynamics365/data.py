@@ -32,6 +32,7 @@ class Data:
     def __init__(self, tables: Mapping[str, Table], settings: Mapping[str, str]) -> None:
         self._tables = tables
         self._settings = settings
+        self._last: dict[str, Response] = {}  # the page a `duplicate_page` fault gives once more
 
     def handle(self, request: Request, company: str) -> Response:
         """ODataError for everything that is not answered with rows."""
@@ -63,16 +64,21 @@ class Data:
             asked = re.search(r"odata\.maxpagesize=(\d+)", request.headers.get("prefer", ""))
             page = min(page, int(asked[1])) if asked else page
         limit = limit_of(options, page)
-        faulty = (request.fault or {}).get("kind", "")
-        skip = max(0, options.skip - page) if faulty == "duplicate_page" else options.skip
-        walk = found.rows(skip)
+        fault = request.fault or {}
+        if fault.get("kind") == "duplicate_page" and entity.name in self._last:
+            return self._last[entity.name]
+        if fault.get("kind") == "partial":
+            limit = min(limit, int(fault.get("rows", max(1, limit // 2))))
+        walk = found.rows(options.skip)
         rows = selected(walk, options.select, limit)
         more = len(rows) == limit and next(islice(walk, 1), None) is not None
         count = found.count() if options.count else None
         link = next_link(request.base, request.target, options, len(rows), page, more)
-        if faulty == "repeat_next_link":
+        if fault.get("kind") == "repeat_next_link":
             link = f"{request.base}{request.target}"
-        return odata(_page(request, entity, options.select, rows, count, link), records=len(rows))
+        answer = odata(_page(request, entity, options.select, rows, count, link), records=len(rows))
+        self._last[entity.name] = answer
+        return answer
 
     def _one(self, request: Request, table: Table, key_text: str, company: str) -> Response:
         entity = table.entity

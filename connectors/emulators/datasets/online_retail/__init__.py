@@ -55,7 +55,7 @@ class OnlineRetail(Dataset):
     In neutral terms every `C` invoice is a set of refunds without an order, all else an invoiced order.
     """
 
-    name = "online_retail"
+    name = source = "online_retail"
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
