@@ -90,7 +90,7 @@ def _link(page: str) -> str:
 
 
 def _get(address: str) -> bytes:
-    with urllib.request.urlopen(_request(address), timeout=TIMEOUT, context=_tls()) as reply:  # noqa: S310
+    with urllib.request.urlopen(_request(address), timeout=TIMEOUT, context=_tls()) as reply:  # noqa: S310 - any scheme pip's user chose
         return bytes(reply.read(LARGEST))
 
 
@@ -98,7 +98,7 @@ def _request(address: str) -> urllib.request.Request:
     """Credentials in the address (``https://name:secret@mirror/``) become a header, as pip does."""
     parts = urllib.parse.urlsplit(address)
     login, at, host = parts.netloc.rpartition("@")
-    request = urllib.request.Request(parts._replace(netloc=host).geturl())  # noqa: S310
+    request = urllib.request.Request(parts._replace(netloc=host).geturl())  # noqa: S310 - as above
     if at:
         encoded = base64.b64encode(urllib.parse.unquote(login).encode()).decode()
         request.add_header("Authorization", f"Basic {encoded}")

@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
-from system import MissingError, find_program, install, ordinary_user
+from system import Account, MissingError, find_program, install, ordinary_user
 
 OLDEST = 140000  # Django 5.2 needs PostgreSQL 14
 FOLDERS = (
@@ -77,7 +77,7 @@ def _private(programs: Path) -> Iterator[str]:
     folder = Path(tempfile.mkdtemp(prefix="console-pg-", dir="/tmp"))
     user = ordinary_user()
     if user:
-        os.chown(folder, int(str(user["user"])), int(str(user["group"])))
+        os.chown(folder, user["user"], user["group"])
     data = folder / "data"
     options = " ".join(f"-c {name}={value}" for name, value in SETTINGS.items())
     print(f"PostgreSQL: started privately from {programs}, stopped at the end.", flush=True)
@@ -100,15 +100,15 @@ def _private(programs: Path) -> Iterator[str]:
         _call(programs / "pg_ctl", "-D", data, *start, as_user=user)
         yield f"postgresql://console@/console?host={folder}&port=5432"
     finally:
-        stop = [programs / "pg_ctl", "-D", data, "-m", "immediate", "stop"]
-        subprocess.run(stop, capture_output=True, cwd="/", **user)  # type: ignore[call-overload]
+        stop = [str(programs / "pg_ctl"), "-D", str(data), "-m", "immediate", "stop"]
+        subprocess.run(stop, capture_output=True, cwd="/", **user)
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _call(*command: str | Path, as_user: dict[str, str | int | list[int]]) -> None:
+def _call(*command: str | Path, as_user: Account) -> None:
     # pg_ctl's server inherits the descriptors, so output goes to a file: a pipe would never end.
     with tempfile.TemporaryFile() as said:
-        done = subprocess.run(command, stdout=said, stderr=said, stdin=subprocess.DEVNULL, cwd="/", **as_user)  # type: ignore[call-overload]
+        done = subprocess.run(command, stdout=said, stderr=said, stdin=subprocess.DEVNULL, cwd="/", **as_user)
         if done.returncode:
             said.seek(0)
             last = said.read().decode(errors="replace").strip().splitlines()[-3:]

@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 from pathlib import Path
+from typing import TypedDict
 
 CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
 
@@ -53,7 +54,15 @@ def install(package: str, why: str) -> bool:
     return done.returncode == 0
 
 
-def ordinary_user() -> dict[str, str | int | list[int]]:
+class Account(TypedDict, total=False):
+    """Whom a process runs as, in subprocess' own words; empty means as this one."""
+
+    user: int
+    group: int
+    extra_groups: list[int]
+
+
+def ordinary_user() -> Account:
     """Arguments for subprocess that give up root, because PostgreSQL refuses to run as root."""
     if os.geteuid() != 0:
         return {}
