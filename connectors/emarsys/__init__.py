@@ -14,6 +14,7 @@ connector = Connector(
         "KEY_FIELD": Setting("contact field with the ERP's customer number: string id, name or id", "externalId"),
         "KEY_VALUE": Setting("what is written there: account (customer number) or key (company|number)", "account"),
         "TIER_FIELD": Setting("contact field with the loyalty tier; empty means none", "loyaltyTier"),
+        "CALLS_PER_MINUTE": Setting("requests a minute that the API credential may make, all workers together", "1000"),
         "CONTACT_BATCH": Setting("contacts in one request (1,000 at most)", "1000"),
         "SCAN_WORKERS": Setting("requests at a time when everything is read", "4"),
         "SEGMENT_WAIT": Setting("seconds to wait for a segment's evaluation", "60"),

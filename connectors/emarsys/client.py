@@ -49,6 +49,7 @@ class Emarsys:
                 readable=True,
                 encode=mapping.customer_encoder(fields),
                 fields=fields.ids,
+                identify=fields.external_id,
                 expected=mapping.expected(fields),
             ),
             "sale": Inlet(

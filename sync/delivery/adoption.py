@@ -1,0 +1,95 @@
+"""Whom does the target already hold? Asked before anything is created there.
+
+A first load builds one index by scanning the target; later only records without a link are looked up. Asking
+one by one would spend the budget that the writes need (DESIGN section 7).
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from connectors.base import Inlet, Observed, Sink
+from connectors.records import Customer, Record
+from sync.models import CrossReference, Flow
+
+
+@dataclass
+class Match:
+    """How a record relates to the target: `target_id` when it is there, `adopt` when it was found by e-mail
+    and does not carry our key yet, `ambiguous` when people must choose among several contacts."""
+
+    target_id: str = ""
+    adopt: bool = False
+    ambiguous: tuple[str, ...] = ()
+    contested_by: str = ""
+
+
+@dataclass
+class Adoption:
+    flow: Flow
+    sink: Sink
+    inlet: Inlet
+    by_key: dict[str, list[str]] | None = None
+    by_email: dict[str, list[str]] = field(default_factory=dict)
+    claimed: dict[str, str] = field(default_factory=dict)
+
+    def prepare(self) -> None:
+        """Builds the index when nothing is linked yet."""
+        if self.by_key is None and not CrossReference.objects.filter(flow=self.flow).exists():
+            self.by_key = defaultdict(list)
+            for page in self.sink.scan(self.inlet.entity):
+                self._index(page)
+
+    def _index(self, page: Sequence[Observed]) -> None:
+        assert self.by_key is not None
+        for observed in page:
+            if observed.key:
+                self.by_key[observed.key].append(observed.target_id)
+            elif email := observed.fields.get("email"):
+                self.by_email.setdefault(email.lower(), []).append(observed.target_id)
+
+    def match(self, records: Sequence[Record]) -> Mapping[str, Match]:
+        """A match for every record the target may already hold, by record key."""
+        if not records:
+            return {}
+        self.prepare()
+        if self.by_key is not None:
+            found = {record.key: self._from_index(record) for record in records}
+        else:
+            looked = self._look(records)
+            found = {record.key: self._from_observed(record, looked.get(record.key, ())) for record in records}
+        return {key: self._claim(key, match) for key, match in found.items()}
+
+    def _look(self, records: Sequence[Record]) -> dict[str, Sequence[Observed]]:
+        looked: dict[str, Sequence[Observed]] = {}
+        for start in range(0, len(records), self.inlet.batch):
+            looked.update(self.sink.find(self.inlet.entity, records[start : start + self.inlet.batch]))
+        return looked
+
+    def _from_index(self, record: Record) -> Match:
+        assert self.by_key is not None
+        own = self.by_key.get(self.inlet.identify(record), [])
+        if own:
+            return _choose(own, adopt=False)
+        email = record.email if isinstance(record, Customer) else ""
+        return _choose(self.by_email.get(email, []) if email else [], adopt=True)
+
+    def _from_observed(self, record: Record, observed: Sequence[Observed]) -> Match:
+        own = [seen.target_id for seen in observed if seen.key == self.inlet.identify(record)]
+        if own:
+            return _choose(own, adopt=False)
+        return _choose([seen.target_id for seen in observed if not seen.key], adopt=True)
+
+    def _claim(self, key: str, match: Match) -> Match:
+        """Two unrelated records never share a contact: the first one has it, the second is contested."""
+        if not match.target_id:
+            return match
+        owner = self.claimed.setdefault(match.target_id, key)
+        return match if owner == key else Match(contested_by=owner, target_id=match.target_id)
+
+
+def _choose(ids: Sequence[str], *, adopt: bool) -> Match:
+    distinct = tuple(dict.fromkeys(ids))
+    if len(distinct) > 1:
+        return Match(ambiguous=distinct)
+    return Match(distinct[0], adopt) if distinct else Match()

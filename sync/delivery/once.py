@@ -1,0 +1,295 @@
+"""ONCE: the target keeps everything it is sent, so each line goes out exactly once. Sales.
+
+The ledger row is committed as `sending` before the request, and its state after the answer. A row that is
+still `sending` when nobody works on it any more is unknown: it is never sent again by itself.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from django.db import transaction
+
+from connectors.base import Encoded, Excluded, Gone, Known, Outcome
+from connectors.errors import RecordError
+from connectors.records import Sale
+from sync import clock, storage
+from sync.catalogue import Bucket, LedgerState, LinkState
+from sync.delivery.page import Candidate, PageResult, Work, candidates, fault_findings
+from sync.delivery.requests import Request, batches, call, intend, write_outcomes
+from sync.issues import Finding
+from sync.models import CrossReference, Flow, LedgerEntry
+
+COLUMNS = (
+    "flow_id",
+    "source_id",
+    "document",
+    "line",
+    "company",
+    "customer",
+    "sku",
+    "name",
+    "quantity",
+    "unit_price",
+    "amount",
+    "document_total",
+    "currency",
+    "day",
+    "sequence",
+    "credit",
+    "charge",
+    "state",
+    "rule",
+    "original",
+    "raw_digest",
+    "delivery_id",
+    "run_id",
+    "updated_at",
+)
+LINES = storage.table(
+    LedgerEntry,
+    COLUMNS,
+    conflict=("flow_id", "source_id"),
+    update=tuple(column for column in COLUMNS if column not in ("flow_id", "source_id", "original")),
+)
+_DAY = COLUMNS.index("day")
+MONEY = ("quantity", "unit_price", "amount", "currency", "customer", "sku", "day")
+"""What Emarsys was told about a line: a change in one of these after sending is a difference of books."""
+_DIGITS = re.compile(r"\d+")
+
+
+def deliver_once(work: Work) -> PageResult:
+    result = PageResult(read=len(work.rows))
+    fresh = _not_known(work, result)
+    found = candidates(work, fresh, result)
+    past = _past(work, [candidate.key for candidate in found])
+    due, rows = _sort(work, found, past, result)
+    requests = _send(work, due, result)
+    result.requests = sum(request.calls for request in requests)
+    result.interrupted = next((request.error for request in requests if request.error), None)
+    rows += _outcome_rows(work, due, requests, result)
+    result.days = {written[_DAY] for written in rows}
+    unsent = [one.key for request in requests for one in request.results if one.outcome is Outcome.RETRYABLE]
+    result.write = partial(_write, work.route.flow, requests, rows, unsent)
+    return result
+
+
+def _write(flow: Flow, requests: Sequence[Request], rows: Sequence[tuple[Any, ...]], unsent: Sequence[str]) -> None:
+    write_outcomes(requests)
+    storage.upsert(LINES, rows)
+    if unsent:  # the target certainly did nothing with them: they are as if they had not been read
+        LedgerEntry.objects.filter(flow=flow, source_id__in=unsent, state=LedgerState.SENDING).delete()
+
+
+def _not_known(work: Work, result: PageResult) -> list[tuple[bytes, bytes]]:
+    """Lines that the ledger does not show as accepted with just this content."""
+    digested = [(row, work.digest(row)) for row in work.rows]
+    if work.forced:
+        return digested
+    known = storage.known(LedgerEntry, "raw_digest", [digest for _, digest in digested])
+    fresh = [pair for pair in digested if pair[1] not in known]
+    result.unchanged = len(digested) - len(fresh)
+    return fresh
+
+
+def _past(work: Work, keys: Sequence[str]) -> dict[str, tuple[Any, ...]]:
+    rows = storage.fetch(
+        LedgerEntry, ["source_id", "state", *MONEY], "source_id", keys, "flow_id = %s", [work.route.flow.pk]
+    )
+    return {row[0]: row[1:] for row in rows}
+
+
+def _sort(
+    work: Work, found: Sequence[Candidate], past: dict[str, tuple[Any, ...]], result: PageResult
+) -> tuple[list[tuple[Candidate, Sale, Encoded]], list[tuple[Any, ...]]]:
+    """Decides each line's fate: what goes out now, and the ledger rows of everything else."""
+    confirmed = _confirmed(work, found)
+    due: list[tuple[Candidate, Sale, Encoded]] = []
+    rows: list[tuple[Any, ...]] = []
+    for candidate in found:
+        before = past.get(candidate.key)
+        record = candidate.record
+        if before and before[0] in (LedgerState.UNKNOWN, LedgerState.SENDING):
+            result.put(Bucket.UNKNOWN, candidate.key)
+        elif before and before[0] == LedgerState.ACCEPTED:
+            rows += _sent_before(work, candidate, before[1:], result)
+        elif isinstance(record, Excluded) and isinstance(record.record, Sale):
+            result.put(Bucket.EXCLUDED, candidate.key)
+            rows.append(row(work, candidate, record.record, LedgerState.EXCLUDED, rule=record.rule))
+        elif not isinstance(record, Sale):
+            result.put(Bucket.EXCLUDED, candidate.key)
+        elif record.customer not in confirmed:
+            result.put(Bucket.HELD, candidate.key)
+            rows.append(row(work, candidate, record, LedgerState.HELD))
+        else:
+            due += _encode(work, candidate, record, result, rows)
+    return due, rows
+
+
+def _encode(
+    work: Work, candidate: Candidate, sale: Sale, result: PageResult, rows: list[tuple[Any, ...]]
+) -> list[tuple[Candidate, Sale, Encoded]]:
+    try:
+        payload, faults = work.route.inlet.encode(sale, Known())
+    except RecordError as error:
+        result.put(Bucket.REJECTED, candidate.key)
+        result.findings.append(Finding(error.kind, candidate.key, error.field, error.message, error.value))
+        rows.append(row(work, candidate, sale, LedgerState.REJECTED))
+        return []
+    candidate.faults.extend(faults)
+    return [(candidate, sale, payload)]
+
+
+def _confirmed(work: Work, found: Sequence[Candidate]) -> set[str]:
+    """Keys of the parents that the target has confirmed; without a parent stream everything is."""
+    customers = sorted({one.record.customer for one in found if isinstance(one.record, Sale)})
+    if not work.route.stream.after:
+        return set(customers)
+    parent = Flow.objects.filter(source=work.route.flow.source, entity=work.route.stream.after).first()
+    if parent is None:
+        return set()
+    rows = storage.fetch(
+        CrossReference,
+        ["source_id"],
+        "source_id",
+        customers,
+        "flow_id = %s AND state = %s AND target_id <> ''",
+        [parent.pk, LinkState.ACTIVE.value],
+    )
+    return {key for (key,) in rows}
+
+
+def _sent_before(
+    work: Work, candidate: Candidate, before: Sequence[Any], result: PageResult
+) -> list[tuple[Any, ...]]:
+    """A line that Emarsys has: only a change of what it was told is a problem, and it cannot be sent again."""
+    sale = candidate.record.record if isinstance(candidate.record, Excluded) else candidate.record
+    if isinstance(sale, Gone) or not isinstance(sale, Sale):
+        result.put(Bucket.REJECTED, candidate.key)
+        return []
+    now = (sale.quantity, sale.unit_price, sale.amount, sale.currency, sale.customer, sale.sku, sale.sold_at.date())
+    changed = [name for name, old, new in zip(MONEY, before, now, strict=True) if old != new]
+    if not changed:
+        result.unchanged += 1
+        _settle(candidate, sale, result)
+        return []
+    result.put(Bucket.REJECTED, candidate.key)
+    fields = [
+        {"field": name, "erp": str(new), "target": str(old), "same": old == new}
+        for name, old, new in zip(MONEY, before, now, strict=True)
+    ]
+    result.findings.append(
+        Finding(
+            "document_changed",
+            candidate.key,
+            changed[0],
+            f"Changed in the ERP after it was sent: {', '.join(changed)}.",
+            str(now[MONEY.index(changed[0])]),
+            str(before[MONEY.index(changed[0])]),
+            details={"fields": fields},
+            money=(sale.amount - before[2]).quantize(sale.amount.__class__("0.01")),
+            currency=sale.currency,
+        )
+    )
+    return []
+
+
+def _send(work: Work, due: Sequence[tuple[Candidate, Sale, Encoded]], result: PageResult) -> list[Request]:
+    """Ledger rows and deliveries in one commit, then the requests."""
+    inlet = work.route.inlet
+    by_key = {candidate.key: (candidate, sale) for candidate, sale, _ in due}
+    planned = list(batches([payload for _, _, payload in due], inlet.batch, inlet.max_bytes))
+    with transaction.atomic():
+        requests = intend(work, planned)
+        rows = [
+            row(work, *by_key[one.key], LedgerState.SENDING, delivery_id=request.delivery.pk)
+            for request in requests
+            for one in request.batch
+        ]
+        storage.upsert(LINES, rows)
+    call(work, requests)
+    return requests
+
+
+STATES = {
+    Outcome.ACCEPTED: (LedgerState.ACCEPTED, Bucket.ACCEPTED),
+    Outcome.REJECTED: (LedgerState.REJECTED, Bucket.REJECTED),
+    Outcome.UNKNOWN: (LedgerState.UNKNOWN, Bucket.UNKNOWN),
+}
+
+
+def _outcome_rows(
+    work: Work,
+    due: Sequence[tuple[Candidate, Sale, Encoded]],
+    requests: Sequence[Request],
+    result: PageResult,
+) -> list[tuple[Any, ...]]:
+    by_key = {candidate.key: (candidate, sale) for candidate, sale, _ in due}
+    rows = []
+    for request in requests:
+        for one in request.results:
+            if one.outcome not in STATES:
+                continue
+            state, bucket = STATES[one.outcome]
+            candidate, sale = by_key[one.key]
+            result.put(bucket, one.key)
+            rows.append(row(work, candidate, sale, state, delivery_id=request.delivery.pk))
+            if one.outcome is Outcome.ACCEPTED:
+                _settle(candidate, sale, result)
+            elif one.outcome is Outcome.REJECTED:
+                message = f"{one.message} (code {one.code})" if one.code else one.message
+                result.findings.append(
+                    Finding("refused_by_target", one.key, one.field, message, delivery_id=request.delivery.pk)
+                )
+    return rows
+
+
+def _settle(candidate: Candidate, sale: Sale, result: PageResult) -> None:
+    """The line went through; so did its document, but for the doubts that the mapping had."""
+    findings = fault_findings(candidate)
+    for finding in findings:
+        finding.money, finding.currency = sale.document_total, sale.currency
+    result.findings += findings
+    result.settled += [candidate.key, candidate.key.rsplit("|", 1)[0]]
+
+
+def row(
+    work: Work,
+    candidate: Candidate,
+    sale: Sale,
+    state: LedgerState,
+    *,
+    rule: str = "",
+    delivery_id: int | None = None,
+    now: datetime | None = None,
+) -> tuple[Any, ...]:
+    """A ledger row in the order of COLUMNS. The digest is kept only for what is accepted."""
+    digits = _DIGITS.findall(sale.document)
+    return (
+        work.route.flow.pk,
+        sale.key,
+        sale.document,
+        sale.line,
+        sale.company,
+        sale.customer,
+        sale.sku,
+        sale.name[:200],
+        sale.quantity,
+        sale.unit_price,
+        sale.amount,
+        sale.document_total,
+        sale.currency,
+        sale.sold_at.date(),
+        int(digits[-1][-18:]) if digits else 0,
+        sale.credit,
+        sale.charge,
+        state.value,
+        rule,
+        "",
+        candidate.digest if state is LedgerState.ACCEPTED else None,
+        delivery_id,
+        work.lease.run.pk,
+        now or clock.now(),
+    )

@@ -1,0 +1,135 @@
+"""Intent, call, outcome: three commits around every request to a target."""
+
+import itertools
+import json
+import zlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.db import transaction
+from django.utils import timezone
+
+from connectors.base import Encoded, Outcome, Result
+from connectors.errors import BatchRefusedError, ConnectorError, UnavailableError, UnknownOutcomeError
+from sync import clock
+from sync.delivery.page import Work
+from sync.digests import idempotency_key
+from sync.models import Delivery
+from sync.runs import LeaseLostError
+
+
+@dataclass
+class Request:
+    """One batch on its way, and what came back."""
+
+    batch: Sequence[Encoded]
+    delivery: Delivery
+    results: list[Result] = field(default_factory=list)
+    reply: bytes = b""
+    calls: int = 0
+    error: ConnectorError | None = None
+    finished_at: datetime | None = None
+
+    @property
+    def outcome(self) -> str:
+        if isinstance(self.error, UnknownOutcomeError):
+            return "unknown"
+        if self.error:
+            return "retryable"
+        refused = sum(result.outcome is Outcome.REJECTED for result in self.results)
+        return "accepted" if not refused else "rejected" if refused == len(self.results) else "partly"
+
+
+def batches(encoded: Sequence[Encoded], size: int, max_bytes: int) -> Iterator[list[Encoded]]:
+    """Batches of one group each, within the API's maximum of records and bytes, in order."""
+    for _, group in itertools.groupby(sorted(encoded, key=lambda one: one.group), key=lambda one: one.group):
+        batch: list[Encoded] = []
+        length = 0
+        for one in group:
+            if batch and (len(batch) == size or length + len(one.body) + 2 > max_bytes):
+                yield batch
+                batch, length = [], 0
+            batch.append(one)
+            length += len(one.body) + 2
+        yield batch
+
+
+def intend(work: Work, planned: Sequence[Sequence[Encoded]]) -> list[Request]:
+    """Delivery rows for these batches; the caller commits them before anything is sent."""
+    run, now = work.lease.run, clock.now()
+    rows = [
+        Delivery(
+            run=run,
+            flow_id=run.flow_id,
+            key=idempotency_key(
+                str(run.pk), str(work.lease.epoch), str(run.pages), str(number), *(one.key for one in batch)
+            ),
+            epoch=work.lease.epoch,
+            records=len(batch),
+            keys=zlib.compress(json.dumps([one.key for one in batch]).encode(), 1),
+            request=zlib.compress(b"\n".join(one.body for one in batch), 1),
+            intended_at=now,
+        )
+        for number, batch in enumerate(planned)
+    ]
+    Delivery.objects.bulk_create(rows)
+    return [Request(batch, delivery) for batch, delivery in zip(planned, rows, strict=True)]
+
+
+def call(work: Work, requests: Sequence[Request]) -> None:
+    """Sends the requests side by side. Nothing is sent once the lease is lost; then raises LeaseLostError."""
+    futures: list[Future[None]] = [work.executor.submit(_send, work, request) for request in requests]
+    for future in futures:
+        future.result()
+    if not work.lease.still_mine():
+        raise LeaseLostError(f"Run {work.lease.run.pk} lost its lease while sending")
+
+
+def _send(work: Work, request: Request) -> None:
+    try:
+        request.results = list(_narrow(work, request, request.batch))
+    except (UnavailableError, UnknownOutcomeError) as error:
+        request.error = error
+        outcome = Outcome.UNKNOWN if isinstance(error, UnknownOutcomeError) else Outcome.RETRYABLE
+        request.results = [Result(one.key, outcome, message=error.message) for one in request.batch]
+    request.finished_at = timezone.now()  # a sender thread opens no database connection
+
+
+def _narrow(work: Work, request: Request, batch: Sequence[Encoded]) -> Iterator[Result]:
+    """A refused batch is halved until the poison record stands alone; the others go through."""
+    if not work.lease.still_mine():
+        raise UnavailableError("The run's lease was lost before this request.")
+    request.calls += 1
+    try:
+        answer = work.route.sink.send(work.route.inlet.entity, batch, request.delivery.key)
+    except BatchRefusedError as error:
+        if len(batch) == 1:
+            yield Result(batch[0].key, Outcome.REJECTED, message=error.message)
+            return
+        middle = len(batch) // 2
+        yield from _narrow(work, request, batch[:middle])
+        yield from _narrow(work, request, batch[middle:])
+        return
+    request.reply = answer.reply
+    yield from answer.results
+
+
+def write_outcomes(requests: Sequence[Request]) -> None:
+    """The third commit's part of the deliveries; called inside the transaction that remembers the page."""
+    for request in requests:
+        delivery = request.delivery
+        delivery.outcome, delivery.finished_at = request.outcome, request.finished_at
+        delivery.message = request.error.message if request.error else ""
+        delivery.reply = zlib.compress(request.reply[:200_000], 1)
+    if requests:
+        Delivery.objects.bulk_update(
+            [request.delivery for request in requests], ["outcome", "finished_at", "message", "reply"]
+        )
+
+
+def committed(work: Work, planned: Sequence[Sequence[Encoded]]) -> list[Request]:
+    """The first commit on its own: for deliveries whose intent is nothing but the request."""
+    with transaction.atomic():
+        return intend(work, planned)

@@ -1,0 +1,281 @@
+"""What the sales ledger adds up to: totals per day, inferred originals, counted cards, lost requests."""
+
+from collections.abc import Iterable
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from django.db import connection
+from django.db.models import Count, F, Max, Q, Sum
+
+from sync import clock, issues
+from sync.catalogue import LedgerState
+from sync.delivery.page import PageResult
+from sync.issues import Finding
+from sync.models import ControlTotal, CrossReference, Delivery, Flow, LedgerEntry, SyncRun
+
+PENNY = Decimal("0.01")
+STATES = (
+    LedgerState.ACCEPTED,
+    LedgerState.EXCLUDED,
+    LedgerState.HELD,
+    LedgerState.REJECTED,
+    LedgerState.UNKNOWN,
+)
+
+
+def give_up_lost_requests(run: SyncRun) -> None:
+    """Requests that a dead worker left without an outcome.
+
+    A sale among them is unknown from now on: it goes to a person. A contact is simply sent again.
+    """
+    lost = Delivery.objects.filter(flow_id=run.flow_id, outcome="").exclude(run=run, epoch=run.epoch)
+    for delivery in lost:
+        entries = LedgerEntry.objects.filter(delivery=delivery, state=LedgerState.SENDING)
+        unknown = entries.update(state=LedgerState.UNKNOWN, updated_at=clock.now())
+        delivery.outcome = "unknown" if unknown else "retryable"
+        delivery.message = "The worker died before the answer was written down."
+        delivery.finished_at = clock.now()
+        delivery.save(update_fields=["outcome", "message", "finished_at"])
+    unknown_outcomes(run.flow, run.pk)
+
+
+def unknown_outcomes(flow: Flow, run_id: int | None) -> None:
+    """An exception for every delivery whose lines may or may not have arrived."""
+    groups = (
+        LedgerEntry.objects.filter(flow=flow, state=LedgerState.UNKNOWN)
+        .values("delivery_id", "currency")
+        .annotate(lines=Count("id"), money=Sum("amount"))
+    )
+    findings = [
+        Finding(
+            "unknown_outcome",
+            field=f"delivery {group['delivery_id']}",
+            message=f"{group['lines']} invoice lines were sent; the answer was lost.",
+            records=group["lines"],
+            money=_penny(group["money"]),
+            currency=group["currency"],
+            delivery_id=group["delivery_id"],
+        )
+        for group in groups
+    ]
+    known = set(issues_open(flow, "unknown_outcome"))
+    issues.raise_all(flow, run_id, [finding for finding in findings if finding.field not in known])
+    issues.resolve_where(
+        flow,
+        "Every line of the upload has been accounted for.",
+        kind="unknown_outcome",
+        field__in=known - {finding.field for finding in findings},
+    )
+
+
+def issues_open(flow: Flow, kind: str) -> list[str]:
+    return list(
+        flow.issues.filter(kind=kind, state__in=["open", "retrying"]).values_list("field", flat=True)
+    )
+
+
+def after_page(flow: Flow, result: PageResult) -> None:
+    """Inside the page's transaction: the totals of the days it touched."""
+    if result.days:
+        recompute(flow, result.days)
+
+
+def recompute(flow: Flow, days: Iterable[date]) -> None:
+    """Control totals of these days, from the ledger."""
+    days = sorted(set(days))
+    sums: dict[str, Any] = {}
+    for state in STATES:
+        among = Q(state=state)
+        sums[f"{state}_l"] = Count("id", filter=among)
+        sums[f"{state}_a"] = Sum("amount", filter=among)
+    groups = (
+        LedgerEntry.objects.filter(flow=flow, day__in=days)
+        .values("day", "company", "currency")
+        .annotate(docs=Count("document", distinct=True), lines=Count("id"), money=Sum("amount"), **sums)
+    )
+    now = clock.now()
+    rows = [
+        ControlTotal(
+            flow=flow,
+            day=group["day"],
+            company=group["company"],
+            currency=group["currency"],
+            documents=group["docs"],
+            erp_lines=group["lines"],
+            erp_amount=_exact(group["money"]),
+            computed_at=now,
+            **{f"{state}_lines": group[f"{state}_l"] for state in STATES},
+            **{f"{state}_amount": _exact(group[f"{state}_a"]) for state in STATES},
+        )
+        for group in groups
+    ]
+    fields = ["documents", "erp_lines", "erp_amount", "computed_at"]
+    fields += [f"{state}_{what}" for state in STATES for what in ("lines", "amount")]
+    ControlTotal.objects.bulk_create(
+        rows, update_conflicts=True, unique_fields=["flow", "day", "company", "currency"], update_fields=fields
+    )
+
+
+def after_run(flow: Flow, run: SyncRun) -> None:
+    """Once a run has read everything: originals, cards and holds."""
+    if not LedgerEntry.objects.filter(flow=flow).exists():
+        return
+    infer_originals(flow)
+    unknown_outcomes(flow, run.pk)
+    _held(flow, run.pk)
+    _card(flow, run.pk, "excluded_no_customer", Q(state=LedgerState.EXCLUDED, rule="no_customer"), "lines")
+    _card(
+        flow, run.pk, "credit_without_original", Q(credit=True, original="") & ~Q(customer=""), "credit lines"
+    )
+    _codes(flow, run.pk)
+    _unbalanced(flow, run)
+
+
+def infer_originals(flow: Flow) -> None:
+    """The latest earlier sale of the same article to the same customer. Inferred: F&O names no original
+    on a credit note (contract, dynamics365 4.6)."""
+    table = LedgerEntry._meta.db_table
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""UPDATE {table} SET original = COALESCE((
+                    SELECT sale.source_id FROM {table} sale
+                    WHERE sale.flow_id = {table}.flow_id AND sale.customer = {table}.customer
+                      AND sale.sku = {table}.sku AND NOT sale.credit
+                      AND (sale.day, sale.sequence) < ({table}.day, {table}.sequence)
+                    ORDER BY sale.day DESC, sale.sequence DESC, sale.id LIMIT 1), '')
+                WHERE flow_id = %s AND credit AND original = '' AND customer <> ''""",
+            [flow.pk],
+        )
+
+
+def _card(flow: Flow, run_id: int, kind: str, among: Q, noun: str) -> None:
+    """One exception for many lines, with their number and money; closes itself when there are none."""
+    groups = LedgerEntry.objects.filter(among, flow=flow).values("currency").annotate(n=Count("id"), money=Sum("amount"))
+    findings = [
+        Finding(
+            kind,
+            field=group["currency"],
+            message=f"{group['n']:,} {noun}, {group['currency']} {_penny(group['money']):,}.",
+            erp_value=f"{group['n']} {noun}, {group['currency']} {_penny(group['money'])}",
+            records=group["n"],
+            money=_penny(group["money"]),
+            currency=group["currency"],
+        )
+        for group in groups
+    ]
+    issues.raise_all(flow, run_id, findings)
+    issues.resolve_where(
+        flow,
+        f"Run {run_id} found none any more.",
+        keep=flow.issues.filter(field__in=[one.field for one in findings], kind=kind).values_list("pk", flat=True),
+        kind=kind,
+    )
+
+
+def _codes(flow: Flow, run_id: int) -> None:
+    distinct = LedgerEntry.objects.filter(flow=flow).exclude(sku="").values("sku").distinct()
+    folded: dict[str, list[str]] = {}
+    for sku in distinct.values_list("sku", flat=True):
+        folded.setdefault(sku.lower(), []).append(sku)
+    codes = sorted(code for same in folded.values() if len(same) > 1 for code in same)
+    if not codes:
+        return
+    issues.raise_all(
+        flow,
+        run_id,
+        [
+            Finding(
+                "case_only_codes",
+                field="sku",
+                message=f"{len(codes)} codes differ from another only by case: {', '.join(codes[:12])} …",
+                erp_value=f"{len(codes)} codes",
+                records=len(codes),
+                details={"codes": codes},
+            )
+        ],
+    )
+
+
+def _held(flow: Flow, run_id: int) -> None:
+    """One exception per missing customer, however many orders wait for it."""
+    groups = (
+        LedgerEntry.objects.filter(flow=flow, state=LedgerState.HELD)
+        .values("customer", "currency")
+        .annotate(n=Count("id"), money=Sum("amount"))
+    )
+    findings = [
+        Finding(
+            "held_for_parent",
+            source_id=group["customer"],
+            field=group["currency"],
+            message=f"{group['n']:,} lines wait for the contact of customer {group['customer']}.",
+            records=group["n"],
+            money=_penny(group["money"]),
+            currency=group["currency"],
+            blocked_by=group["customer"],
+        )
+        for group in groups
+    ]
+    issues.raise_all(flow, run_id, findings)
+    issues.resolve_where(
+        flow,
+        "The contact is confirmed; the lines were released.",
+        keep=flow.issues.filter(
+            kind="held_for_parent", source_id__in=[one.source_id for one in findings]
+        ).values_list("pk", flat=True),
+        kind="held_for_parent",
+    )
+
+
+def _unbalanced(flow: Flow, run: SyncRun) -> None:
+    """Documents of this run whose lines do not add up to their total (0.02 for rounding)."""
+    documents = (
+        LedgerEntry.objects.filter(flow=flow, run=run)
+        .values("company", "document", "currency")
+        .annotate(lines=Sum("amount"), total=Max("document_total"))
+        .filter(Q(lines__gt=F("total") + Decimal("0.02")) | Q(lines__lt=F("total") - Decimal("0.02")))
+    )
+    issues.raise_all(
+        flow,
+        run.pk,
+        [
+            Finding(
+                "unbalanced_document",
+                source_id=f"{one['company']}|{one['document']}",
+                field="total",
+                message=f"The lines add up to {_penny(one['lines'])}, the invoice says {_penny(one['total'])}.",
+                erp_value=str(_penny(one["total"])),
+                target_value=str(_penny(one["lines"])),
+                money=_penny(one["total"] - one["lines"]),
+                currency=one["currency"],
+            )
+            for one in documents
+        ],
+    )
+
+
+def release_held(customers_flow: Flow) -> dict[Flow, list[str]]:
+    """Documents that were held for customers whose contact is confirmed now, by the flow that sends them."""
+    confirmed = CrossReference.objects.filter(flow=customers_flow, state="active").exclude(target_id="")
+    released = {}
+    for flow in Flow.objects.filter(source=customers_flow.source, target=customers_flow.target).exclude(
+        pk=customers_flow.pk
+    ):
+        held = LedgerEntry.objects.filter(
+            flow=flow, state=LedgerState.HELD, customer__in=confirmed.values("source_id")
+        )
+        keys = [key.rsplit("|", 1)[0] for key in held.values_list("source_id", flat=True)]
+        if keys:
+            released[flow] = list(dict.fromkeys(keys))
+    return released
+
+
+def _penny(amount: Any) -> Decimal:
+    return Decimal(str(amount or 0)).quantize(PENNY)
+
+
+def _exact(amount: Any) -> Decimal:
+    return Decimal(str(amount or 0)).quantize(Decimal("0.0001"))
+
+

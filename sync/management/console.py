@@ -1,0 +1,59 @@
+"""What every command shares: progress on stderr, the result on stdout, --json, and exit codes 0, 1, 2."""
+
+import json
+import sys
+from argparse import ArgumentParser
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from connectors.errors import ConnectorError
+from sync import flows
+from sync.models import Flow
+
+
+class ConsoleCommand(BaseCommand):
+    """Exits 0 when done, 1 when the work failed, 2 on wrong usage."""
+
+    requires_migrations_checks = True
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--json", action="store_true", help="for machines: one object (or one a line)")
+        self.arguments(parser)
+
+    def arguments(self, parser: ArgumentParser) -> None:
+        """The command's own arguments."""
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        try:
+            return super().execute(*args, **options)
+        except ConnectorError as error:
+            raise CommandError(" ".join(filter(None, (error.message, error.remedy))), returncode=1) from error
+
+    def flow(self, name: str) -> Flow:
+        flows.ensure()
+        flow = Flow.objects.filter(name=name).first()
+        if flow is None:
+            known = ", ".join(Flow.objects.values_list("name", flat=True)) or "none"
+            raise CommandError(f"There is no flow {name!r}. Flows here: {known}.", returncode=2)
+        return flow
+
+    def progress(self, text: str) -> None:
+        """One line that overwrites itself on a terminal."""
+        end = "\r" if sys.stderr.isatty() else "\n"
+        self.stderr.write(text, ending=end)
+
+    def one(self, result: Mapping[str, Any], as_json: bool, text: str) -> None:
+        self.stdout.write(json.dumps(result, default=str) if as_json else text)
+
+    def listing(self, rows: Iterable[Mapping[str, Any]], as_json: bool, columns: Mapping[str, int]) -> None:
+        """Rows as JSON lines, or as a table with these columns and widths."""
+        if not as_json:
+            self.stdout.write("  ".join(name.replace("_", " ").upper().ljust(width) for name, width in columns.items()))
+        for row in rows:
+            if as_json:
+                self.stdout.write(json.dumps(row, default=str))
+            else:
+                cells = (str("" if row[name] is None else row[name]) for name in columns)
+                self.stdout.write("  ".join(cell[:width].ljust(width) for cell, width in zip(cells, columns.values(), strict=True)))

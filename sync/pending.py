@@ -1,0 +1,57 @@
+"""Keys that must be looked at again: asked for here, taken by the next page boundary or a short run."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db.models import Q
+
+from sync import clock, runs, storage
+from sync.catalogue import ACTIVE_RUNS
+from sync.models import Flow, PendingKey, SyncRun
+
+TABLE = storage.table(
+    PendingKey,
+    ["flow_id", "key", "reason", "asked_by_id", "urgent", "not_before", "created_at"],
+    conflict=("flow_id", "key"),
+    update=("reason", "asked_by_id"),
+)
+CHUNK = 500
+
+
+def ask(flow: Flow, keys: Sequence[str], reason: str, user: Any = None, urgent: bool = False) -> None:
+    """Notes the keys and makes sure that a run will take them: a running one, or a short one of their own."""
+    note(flow, keys, reason, user, urgent)
+    if keys and not SyncRun.objects.filter(flow=flow, kind="sync", state__in=ACTIVE_RUNS).exists():
+        runs.start(flow, trigger=reason, user=user, keys_only=True)
+
+
+def note(flow: Flow, keys: Sequence[str], reason: str, user: Any = None, urgent: bool = False) -> None:
+    now, asked_by = clock.now(), user.pk if user else None
+    rows = [(flow.pk, key, reason, asked_by, urgent, None, now) for key in dict.fromkeys(keys)]
+    storage.upsert(TABLE, rows)
+
+
+def due(flow: Flow) -> dict[str, str]:
+    """The next keys to look at, with the reason of each."""
+    waiting = PendingKey.objects.filter(flow=flow).filter(Q(not_before=None) | Q(not_before__lte=clock.now()))
+    return dict(waiting.order_by("-urgent", "id").values_list("key", "reason")[:CHUNK])
+
+
+def done(flow: Flow, keys: Sequence[str]) -> None:
+    if keys:
+        PendingKey.objects.filter(flow=flow, key__in=keys).delete()
+
+
+def start_runs() -> None:
+    """A short run for every flow that has keys and no run (called by the tick)."""
+    for flow in Flow.objects.filter(pk__in=PendingKey.objects.values("flow_id").distinct(), paused_at=None):
+        if not runs.active(flow):
+            runs.start(flow, trigger="retry", keys_only=True)
+
+
+def release(flow: Flow) -> None:
+    """After a run of a parent entity: its held children are looked at again."""
+    from sync import ledger
+
+    for child, keys in ledger.release_held(flow).items():
+        ask(child, keys, "released")

@@ -1,0 +1,279 @@
+"""The one loop for every flow: page → map → compare → deliver → remember."""
+
+import json
+import logging
+import time
+import zlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import connections as databases
+from django.db import transaction
+from django.db.models import F
+
+from connectors.base import Page
+from connectors.errors import ConfigurationError, ConnectorError, RecordError, UnavailableError
+from sync import clock, flows, issues, ledger, pending, runs
+from sync.ahead import ahead
+from sync.budget import Budget
+from sync.catalogue import Bucket, RunState
+from sync.delivery import BY_EFFECT, PageResult, Work
+from sync.delivery.adoption import Adoption
+from sync.digests import digester
+from sync.flows import Route
+from sync.models import Flow, RunPage, SyncRun
+from sync.runs import Lease, LeaseLostError
+
+log = logging.getLogger(__name__)
+WAITS = (15, 30, 60, 120, 300, 600)
+"""Seconds a run waits after the n-th failure to reach a system in a row; after the last it fails."""
+
+
+class FlowLimits:
+    """What `connectors.base.Limits` asks for, for one connection and one run."""
+
+    def __init__(self, budget: Budget | None, lease: Lease | None) -> None:
+        self.budget, self.lease = budget, lease
+
+    def acquire(self, calls: int = 1, urgent: bool = False) -> None:
+        if self.budget:
+            self.budget.acquire(calls, urgent)
+
+    def observe(self, limit: int, remaining: int, reset_at: float) -> None:
+        if self.budget:
+            self.budget.observe(limit, remaining, reset_at)
+
+    def still_mine(self) -> bool:
+        return self.lease is None or self.lease.still_mine()
+
+
+def limits_for(name: str, lease: Lease | None = None) -> FlowLimits:
+    connection = flows.connection(name)
+    if "CALLS_PER_MINUTE" not in connection.connector.settings:
+        return FlowLimits(None, lease)
+    return FlowLimits(Budget(name, connection.settings.number("CALLS_PER_MINUTE")), lease)
+
+
+def work(run_id: int, seconds: float | None = None) -> None:
+    """Works on a run for one slice (or until it ends, with `seconds=None`); leaves at once if another does."""
+    lease = runs.take(run_id)
+    if lease is None:
+        return
+    with lease:
+        try:
+            if lease.run.attempt > settings.SYNC["ATTEMPTS"]:
+                _give_up(lease)
+            elif _slice(lease, seconds):
+                runs.hand_over(lease)
+        except LeaseLostError:
+            log.warning("Run %s was taken over by another worker", run_id)
+        except UnavailableError as error:
+            _wait(lease, error)
+        except ConnectorError as error:
+            _fail(lease, error)
+        except Exception:
+            # A defect or a database that went away: the run stays as it is and the next taker goes on with it.
+            runs.abandon(lease)
+            raise
+
+
+def _slice(lease: Lease, seconds: float | None) -> bool:
+    """Pages until the source has no more; True when the time was over before."""
+    run, flow = lease.run, lease.run.flow
+    ends = time.monotonic() + seconds if seconds is not None else None
+    route = flows.open_route(flow, limits_for(flow.source, lease), limits_for(flow.target, lease))
+    with _senders(lease) as executor:
+        slice_ = Slice(route, lease, executor, Adoption(flow, route.sink, route.inlet), digester(route.version))
+        ledger.give_up_lost_requests(run)
+        lease.change(mapping_version=route.version[:60])
+        slice_.pending()
+        if not run.keys_only and not run.scan_done:
+            for page in ahead(route.source.read(flow.stream, run.watermark_from, run.resume)):
+                if _stop_asked(lease):
+                    return False
+                slice_.page(page)
+                slice_.pending()
+                if ends and time.monotonic() > ends:
+                    return True
+            lease.change(scan_done=True)
+    _complete(route, lease)
+    return False
+
+
+@contextmanager
+def _senders(lease: Lease) -> Iterator[ThreadPoolExecutor]:
+    executor = ThreadPoolExecutor(settings.SYNC["SENDERS"], thread_name_prefix="send", initializer=_no_connection)
+    try:
+        yield executor
+    finally:
+        executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _no_connection() -> None:
+    databases.close_all()
+
+
+def _stop_asked(lease: Lease) -> bool:
+    """Cancelled or paused since the last page? Then the run ends here, in good order."""
+    run = SyncRun.objects.select_related("flow").get(pk=lease.run.pk)
+    if run.cancel_requested:
+        runs.finish(lease, RunState.CANCELLED, "Cancelled by a person after its last complete page.")
+        return True
+    if run.flow.paused:
+        runs.wait(lease, 10**8, f"The flow is paused: {run.flow.paused_note}")
+        return True
+    return False
+
+
+@dataclass
+class Slice:
+    route: Route
+    lease: Lease
+    executor: ThreadPoolExecutor
+    adoption: Adoption
+    digest: "object"
+
+    def page(self, page: Page) -> None:
+        result = self._deliver(page, forced=False)
+        resume = page.resume if page.resume and not result.interrupted else self.lease.run.resume
+        self._remember(result, resume=resume, watermark=page.watermark, total=page.total)
+        if result.interrupted:
+            raise result.interrupted
+
+    def pending(self) -> None:
+        """Keys somebody asked for join in at every page boundary: a retry never waits for a long scan."""
+        while keys := pending.due(self.route.flow):
+            found: set[str] = set()
+            for page in self.route.source.fetch(self.route.flow.stream, list(keys)):
+                found |= self._keys(page)
+                result = self._deliver(page, forced=True)
+                self._remember(result, looked_at=list(keys))
+                if result.interrupted:
+                    pending.note(self.route.flow, list(keys), "retry")
+                    raise result.interrupted
+            with transaction.atomic():
+                pending.done(self.route.flow, list(keys))
+                issues.not_found(self.route.flow, [key for key in keys if key not in found])
+
+    def _keys(self, page: Page) -> set[str]:
+        keys = set()
+        for row in page.rows:
+            try:
+                keys.add(self.route.stream.key(row))
+            except RecordError:
+                continue
+        return keys
+
+    def _deliver(self, page: Page, forced: bool) -> PageResult:
+        deliver = BY_EFFECT[self.route.inlet.effect]
+        return deliver(
+            Work(self.route, self.lease, page.rows, self.digest, self.executor, self.adoption, forced)  # type: ignore[arg-type]
+        )
+
+    def _remember(
+        self,
+        result: PageResult,
+        *,
+        resume: str | None = None,
+        watermark: str | None = None,
+        total: int | None = None,
+        looked_at: list[str] | None = None,
+    ) -> None:
+        """One transaction, fenced by the epoch: links, ledger, exceptions, buckets, resume point, watermark."""
+        run = self.lease.run
+        healed = issues.healed(self.route, result)
+        with transaction.atomic():
+            result.write()
+            issues.raise_all(self.route.flow, run.pk, result.findings)
+            issues.settle(self.route.flow, run.pk, result, healed)
+            ledger.after_page(self.route.flow, result)
+            if not result.interrupted:
+                self._count(result, resume, watermark, total)
+            else:
+                self.lease.change(writes=F("writes") + result.requests)
+        run.refresh_from_db()
+
+    def _count(self, result: PageResult, resume: str | None, watermark: str | None, total: int | None) -> None:
+        run = self.lease.run
+        values = {bucket.value: F(bucket.value) + result.count(bucket) for bucket in Bucket}
+        if resume is not None:
+            values["resume"] = resume
+        if watermark is not None:
+            values["watermark_to"] = watermark
+        if total is not None:
+            values["total"] = total
+        self.lease.change(
+            read=F("read") + result.read,
+            pages=F("pages") + 1,
+            writes=F("writes") + result.requests,
+            attempt=0,
+            failures=0,
+            heartbeat_at=clock.now(),
+            **values,
+        )
+        keys = {bucket.value: listed for bucket, listed in result.buckets.items() if listed}
+        RunPage.objects.create(
+            run=run,
+            number=run.pages + 1,
+            finished_at=clock.now(),
+            read=result.read,
+            manifest=zlib.compress(json.dumps(keys).encode(), 1),
+        )
+
+
+def _complete(route: Route, lease: Lease) -> None:
+    """The end: cards and totals, the watermark moves, run-level exceptions close themselves."""
+    run, flow = lease.run, route.flow
+    if run.state != RunState.RUNNING:
+        return
+    ledger.after_run(flow, run)
+    with transaction.atomic():
+        runs.finish(lease, RunState.COMPLETED)
+        if not run.keys_only and run.watermark_to:
+            Flow.objects.filter(pk=flow.pk).update(watermark=run.watermark_to)
+        issues.resolve_where(flow, f"Run {run.pk} completed.", kind__startswith="run_")
+    pending.release(flow)
+
+
+def _give_up(lease: Lease) -> None:
+    message = f"The worker died {settings.SYNC['ATTEMPTS']} times without finishing a page."
+    _open_run_issue(lease, "run_lost", message)
+    runs.finish(lease, RunState.LOST, message)
+
+
+def _wait(lease: Lease, error: UnavailableError) -> None:
+    """The run waits in the database and goes on by itself; after the policy's last wait it fails."""
+    try:
+        failures = lease.run.failures + 1
+        lease.change(failures=failures)
+        _open_run_issue(lease, "run_unavailable", error.message, error)
+        if failures > len(WAITS):
+            runs.finish(lease, RunState.FAILED, f"{error.message} Given up after {failures} attempts.")
+            return
+        seconds = max(error.retry_after or 0, WAITS[min(failures, len(WAITS)) - 1])
+        runs.wait(lease, seconds, f"{error.message} Trying again by itself.")
+    except LeaseLostError:
+        log.warning("Run %s was taken over by another worker", lease.run.pk)
+
+
+def _fail(lease: Lease, error: ConnectorError) -> None:
+    kind = "run_configuration" if isinstance(error, ConfigurationError) else "run_unexpected"
+    try:
+        _open_run_issue(lease, kind, error.message, error)
+        runs.finish(lease, RunState.FAILED, f"{error.message} {error.remedy}".strip())
+    except LeaseLostError:
+        log.warning("Run %s was taken over by another worker", lease.run.pk)
+
+
+def _open_run_issue(lease: Lease, kind: str, message: str, error: ConnectorError | None = None) -> None:
+    details = (
+        {"system": error.system, "request": error.request, "reply": error.reply, "remedy": error.remedy}
+        if error
+        else {}
+    )
+    issues.raise_all(
+        lease.run.flow, lease.run.pk, [issues.Finding(kind, message=message, details=details, records=0)]
+    )

@@ -1,0 +1,217 @@
+"""A run's life: queued, taken under a lease, waiting, ended. The only place that changes its state."""
+
+import logging
+import os
+import socket
+import threading
+import time
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, connection, transaction
+from django.db.models import F, Q
+
+from sync import clock, history
+from sync.catalogue import ACTIVE_RUNS, RunState
+from sync.models import Flow, SyncRun
+
+log = logging.getLogger(__name__)
+
+
+class LeaseLostError(Exception):
+    """Another worker has taken the run over."""
+
+
+class Lease:
+    """The right to work on a run, renewed by a thread until it is released or lost.
+
+    `epoch` fences every commit; `still_mine` is asked before each request to a target.
+    """
+
+    def __init__(self, run: SyncRun, seconds: float) -> None:
+        self.run, self.epoch, self.seconds = run, run.epoch, seconds
+        self._renewed = time.monotonic()
+        self._lost = threading.Event()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name=f"lease-{run.pk}", daemon=True)
+
+    def __enter__(self) -> "Lease":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(5)
+
+    def still_mine(self) -> bool:
+        return not self._lost.is_set() and time.monotonic() - self._renewed < self.seconds
+
+    def lose(self) -> None:
+        self._lost.set()
+
+    def _beat(self) -> None:
+        while not self._stop.wait(self.seconds / 6):
+            try:
+                if not self._renew():
+                    self._lost.set()
+                    break
+            except Exception:  # the database may be away for a moment; the lease then simply runs out
+                log.warning("Run %s: the lease could not be renewed", self.run.pk)
+            finally:
+                connection.close()
+
+    def _renew(self) -> bool:
+        asked = time.monotonic()
+        now = clock.now()
+        held = SyncRun.objects.filter(pk=self.run.pk, epoch=self.epoch, state=RunState.RUNNING)
+        if not held.update(lease_until=now + timedelta(seconds=self.seconds), heartbeat_at=now):
+            return False
+        self._renewed = asked
+        return True
+
+    def change(self, **values: Any) -> None:
+        """Updates the run's row; raises LeaseLostError when it is no longer ours."""
+        if not SyncRun.objects.filter(pk=self.run.pk, epoch=self.epoch, state=RunState.RUNNING).update(**values):
+            self._lost.set()
+            raise LeaseLostError(f"Run {self.run.pk} was taken over")
+        for name, value in values.items():
+            if not hasattr(value, "resolve_expression"):
+                setattr(self.run, name, value)
+
+
+def start(
+    flow: Flow,
+    *,
+    trigger: str = "manual",
+    user: Any = None,
+    full: bool = False,
+    keys_only: bool = False,
+    due_at: datetime | None = None,
+    kind: str = "sync",
+    apply: bool = True,
+    ring: bool = True,
+) -> SyncRun | None:
+    """A queued run and its doorbell; the active run of the flow when there is one.
+
+    None when this (flow, due time) has had its run already, or the flow is paused and a schedule asks.
+    """
+    if trigger == "schedule" and (flow.paused or not flow.enabled):
+        return None
+    try:
+        with transaction.atomic():
+            run = SyncRun.objects.create(
+                flow=flow,
+                kind=kind,
+                trigger=trigger,
+                asked_by=user,
+                full=full,
+                keys_only=keys_only,
+                due_at=due_at,
+                apply=apply,
+                watermark_from="" if full else flow.watermark,
+            )
+    except IntegrityError:
+        return active(flow, kind)
+    if ring:
+        transaction.on_commit(lambda: ring_for(run.pk))
+    return run
+
+
+def active(flow: Flow, kind: str = "sync") -> SyncRun | None:
+    return SyncRun.objects.filter(flow=flow, kind=kind, state__in=ACTIVE_RUNS).first()
+
+
+def ring_for(run_id: int) -> None:
+    """Tells a worker; a lost message costs no more than the tick's interval."""
+    from integration_console.celery import app
+
+    try:
+        app.send_task("sync.tasks.work", args=[run_id])
+    except Exception as error:  # kombu raises many kinds; the row is the queue, so nothing is lost
+        log.warning("Run %s: no worker could be told (%s); the next tick will", run_id, type(error).__name__)
+
+
+def take(run_id: int) -> Lease | None:
+    """The lease of a run that is due, waiting no longer, or abandoned; None when somebody else has it."""
+    now, seconds = clock.now(), settings.SYNC["LEASE_SECONDS"]
+    free = Q(state=RunState.QUEUED) | Q(state=RunState.WAITING, wait_until__lte=now)
+    free |= Q(state=RunState.RUNNING, lease_until__lt=now) | Q(state=RunState.RUNNING, lease_until=None)
+    taken = SyncRun.objects.filter(free, pk=run_id).update(
+        state=RunState.RUNNING,
+        holder=f"{socket.gethostname()}:{os.getpid()}",
+        epoch=F("epoch") + 1,
+        attempt=F("attempt") + 1,
+        lease_until=now + timedelta(seconds=seconds),
+        heartbeat_at=now,
+        wait_until=None,
+        started_at=_first(now),
+    )
+    if not taken:
+        return None
+    run = SyncRun.objects.select_related("flow").get(pk=run_id)
+    return Lease(run, seconds)
+
+
+def _first(now: datetime) -> Any:
+    from django.db.models.functions import Coalesce
+
+    return Coalesce("started_at", now)
+
+
+def hand_over(lease: Lease) -> None:
+    """The slice is over, the run is not: whoever hears the bell goes on."""
+    lease.change(lease_until=clock.now(), attempt=0)
+    ring_for(lease.run.pk)
+
+
+def abandon(lease: Lease) -> None:
+    """Gives the lease back after an unexpected error; the attempt counts."""
+    try:
+        lease.change(lease_until=clock.now())
+    except Exception:
+        log.warning("Run %s: its lease runs out by itself", lease.run.pk)
+
+
+def finish(lease: Lease, state: RunState, message: str = "", **values: Any) -> None:
+    now = clock.now()
+    lease.change(state=state, message=message, finished_at=now, heartbeat_at=now, lease_until=None, **values)
+
+
+def wait(lease: Lease, seconds: float, message: str) -> None:
+    """The run goes on by itself later: from its resume point, in the same row."""
+    until = clock.now() + timedelta(seconds=seconds)
+    lease.change(state=RunState.WAITING, wait_until=until, message=message, lease_until=None, attempt=0)
+
+
+def cancel(run: SyncRun, user: Any) -> None:
+    """A queued or waiting run ends at once, a running one at its next page."""
+    history.record("cancel run", run, actor=user, before={"state": run.state})
+    SyncRun.objects.filter(pk=run.pk, state__in=ACTIVE_RUNS).update(cancel_requested=True)
+    SyncRun.objects.filter(pk=run.pk, state__in=[RunState.QUEUED, RunState.WAITING]).update(
+        state=RunState.CANCELLED, finished_at=clock.now(), message="Cancelled before it went on."
+    )
+
+
+def pause(flow: Flow, note: str, user: Any) -> None:
+    """Schedules start nothing, and a running run stops after its page."""
+    with transaction.atomic():
+        history.record("pause flow", flow, actor=user, after={"note": note}, reason=note)
+        Flow.objects.filter(pk=flow.pk).update(paused_at=clock.now(), paused_note=note, paused_by=user)
+    flow.refresh_from_db()
+
+
+def resume(flow: Flow, user: Any) -> None:
+    with transaction.atomic():
+        history.record("resume flow", flow, actor=user, before={"note": flow.paused_note})
+        Flow.objects.filter(pk=flow.pk).update(paused_at=None, paused_note="", paused_by=None)
+        SyncRun.objects.filter(flow=flow, state=RunState.WAITING).update(wait_until=clock.now())
+    flow.refresh_from_db()
+
+
+def due() -> list[int]:
+    """Runs that nobody works on although somebody should: queued, waited enough, or abandoned."""
+    now = clock.now()
+    ready = Q(state=RunState.QUEUED) | Q(state=RunState.WAITING, wait_until__lte=now)
+    ready |= Q(state=RunState.RUNNING, lease_until__lt=now)
+    return list(SyncRun.objects.filter(ready, flow__paused_at=None).values_list("pk", flat=True))

@@ -1,0 +1,43 @@
+"""Celery's view of the console: each task is one call. Messages carry ids, nothing else."""
+
+from datetime import UTC, datetime
+
+from celery import shared_task
+from django.conf import settings
+
+from sync import clock, flows, pending, pipeline, runs
+from sync.models import Flow
+
+
+@shared_task
+def work(run_id: int) -> None:
+    """One slice of a run; the run goes on in the next message when its time is over."""
+    pipeline.work(run_id, settings.SYNC["SLICE_SECONDS"])
+
+
+@shared_task
+def tick() -> None:
+    """Every few seconds: whatever should be running and is not, is rung for. Losing every message costs this."""
+    pending.start_runs()
+    for run_id in runs.due():
+        work.delay(run_id)
+
+
+@shared_task
+def start_flow(flow: str) -> None:
+    """A schedule is due. The due time is rounded to the schedule's slot: two beats start one run."""
+    found = Flow.objects.select_related("schedule").get(name=flow)
+    runs.start(found, trigger="schedule", due_at=slot(found))
+
+
+def slot(flow: Flow) -> datetime:
+    """The due time that now belongs to: the start of the interval, or the minute for a crontab."""
+    now = clock.now()
+    interval = flow.schedule.interval if flow.schedule else None
+    seconds = max(1, int(interval.schedule.run_every.total_seconds())) if interval else 60
+    return datetime.fromtimestamp(int(now.timestamp()) // seconds * seconds, UTC)
+
+
+@shared_task
+def ensure_flows() -> None:
+    flows.ensure()
