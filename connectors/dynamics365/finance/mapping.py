@@ -6,8 +6,9 @@ the slow way (a plain dictionary), which never loses a row for it.
 
 import math
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -18,11 +19,12 @@ from connectors.errors import RecordError
 from connectors.records import Customer, Sale
 
 T = TypeVar("T")
+BACKSLASH, DELETE = 0x5C, 0x7F
 NOT_HELD = frozenset({"", "no", "never"})
 """OnHoldStatus values that hold nothing: No, and Never (this customer is never put on hold)."""
 
 
-class CustomerColumns(msgspec.Struct):
+class CustomerColumns(msgspec.Struct, gc=False):
     """CustomersV3, the columns we read (contract 4.1). `tier` and `birth` are tenant extensions."""
 
     dataAreaId: str = ""
@@ -78,7 +80,7 @@ class InvoiceLine(msgspec.Struct):
     line: LineColumns | None = None
 
 
-class CustomerKey(msgspec.Struct):
+class CustomerKey(msgspec.Struct, gc=False):
     dataAreaId: str = ""
     CustomerAccount: str = ""
 
@@ -158,13 +160,12 @@ def customer_key(row: bytes) -> str:
 
 def customer_mapping(tier_field: str, birth_field: str) -> Callable[[bytes], Mapped]:
     """The mapping of customers for a tenant whose extension columns have these names (empty: it has none)."""
-    extra = [(name, str, msgspec.field(name=column, default=""))
-             for name, column in (("tier", tier_field), ("birth", birth_field)) if column]  # fmt: skip
-    form = msgspec.defstruct("Customers", extra, bases=(CustomerColumns,)) if extra else CustomerColumns
-    read = _reader(form)
+    extra = [(name, str, msgspec.field(name=column or f"(no {name})", default=""))
+             for name, column in (("tier", tier_field), ("birth", birth_field))]  # fmt: skip
+    read = _reader(msgspec.defstruct("Customers", extra, bases=(CustomerColumns,), gc=False))
 
     def to_customer(row: bytes) -> Mapped:
-        return _customer(read(row), b"\\" in row or b"\x7f" in row)
+        return _customer(read(row), BACKSLASH in row or DELETE in row)
 
     return to_customer
 
@@ -175,38 +176,58 @@ def _customer(row: Any, escaped: bool) -> Mapped:
     account, company = clean(row.CustomerAccount), clean(row.dataAreaId).lower()
     if not account or not company:
         fields.required("", "dataAreaId" if account else "CustomerAccount")
-    faults: list[Fault] = []
-    country = _country(row, faults)
-    birth = getattr(row, "birth", "")
-    person = row.PartyType != "Organization" and (
-        row.PartyType == "Person" or row.PersonFirstName or row.PersonLastName
-    )
+    email, country, phone, born, faults = _checked(row)
+    named = row.PersonFirstName or row.PersonLastName
+    person = row.PartyType == "Person" or (row.PartyType != "Organization" and named)
     record = Customer(
         key=f"{company}|{account}",
         account=account,
         company=company,
         party=clean(row.PartyNumber),
-        email=_or_fault(faults, "email", fields.email, row.PrimaryContactEmail),
+        email=email,
         first_name=clean(row.PersonFirstName) if person else "",
         last_name=clean(row.PersonLastName) if person else "",
         organisation="" if person else clean(row.OrganizationName),
-        phone=_or_fault(faults, "phone", fields.phone, row.PrimaryContactPhone, country),
-        street=clean(row.AddressStreet).replace("\r\n", "\n").replace("\n", ", "),
+        phone=phone,
+        street=_one_line(row.AddressStreet) if escaped else clean(row.AddressStreet),
         city=clean(row.AddressCity),
         postcode=clean(row.AddressZipCode),
         country=country,
         language=_language(row.LanguageId),
-        birth_date=_or_fault(faults, "birth_date", fields.day, birth, "birth_date") or None,
-        loyalty_tier=clean(getattr(row, "tier", "")),
+        birth_date=born,
+        loyalty_tier=clean(row.tier),
         on_hold=row.OnHoldStatus.strip().lower() not in NOT_HELD,
-        unreadable=tuple(fault.field for fault in faults),
+        unreadable=tuple([fault.field for fault in faults]) if faults else (),
     )
-    return Mapped(record, tuple(faults))
+    return Mapped(record, faults)
+
+
+def _checked(row: Any) -> tuple[str, str, str, date | None, tuple[Fault, ...]]:
+    """E-mail, country, phone and date of birth; each that cannot be read is left out with a fault.
+
+    The country is the ISO code where the tenant keeps it, else the region id (three letters, or a word).
+    """
+    region = row.AddressCountryRegionISOCode or row.AddressCountryRegionId
+    try:
+        country = fields.country(region)
+        return (
+            fields.email(row.PrimaryContactEmail),
+            country,
+            fields.phone(row.PrimaryContactPhone, country),
+            fields.day(row.birth, "birth_date"),
+            (),
+        )
+    except RecordError:
+        pass
+    faults: list[Fault] = []
+    country = _or_fault(faults, "country", fields.country, region)
+    email = _or_fault(faults, "email", fields.email, row.PrimaryContactEmail)
+    phone = _or_fault(faults, "phone", fields.phone, row.PrimaryContactPhone, country)
+    born = _or_fault(faults, "birth_date", fields.day, row.birth, "birth_date") or None
+    return email, country, phone, born, tuple(faults)
 
 
 def _or_fault(faults: list[Fault], name: str, read: Callable[..., Any], value: str, *options: str) -> Any:
-    if not value:
-        return ""
     try:
         return read(value, *options)
     except RecordError as error:
@@ -214,12 +235,12 @@ def _or_fault(faults: list[Fault], name: str, read: Callable[..., Any], value: s
         return ""
 
 
-def _country(row: CustomerColumns, faults: list[Fault]) -> str:
-    """The ISO code where the tenant keeps it, else the region id (three letters, or the retailer's own word)."""
-    value = row.AddressCountryRegionISOCode or row.AddressCountryRegionId
-    return str(_or_fault(faults, "country", fields.country, value))
+def _one_line(value: str) -> str:
+    """F&O keeps a street of several lines with line breaks."""
+    return ", ".join(part for line in value.splitlines() if (part := fields.text(line)))
 
 
+@lru_cache(256)
 def _language(value: str) -> str:
     """ISO 639-1 from F&O's language id (`en-us`); what is not one says nothing."""
     code = value.strip()[:3].rstrip("-").lower()
