@@ -93,7 +93,8 @@ class Account:
         self.contacts = Contacts(self.collection("contacts"), self.fields)
         self.lists = Lists(self.collection("contact_lists"))
         self.segments = Segments(self.collection("segments"), self.contacts, self.fields)
-        self.sales = Sales(self.collection("sales_uploads"), self.collection("sales_csv"), host.store.lock)
+        uploads, texts, totals = (self.collection(f"sales_{name}") for name in ("uploads", "csv", "totals"))
+        self.sales = Sales(uploads, texts, totals, host.store.lock)
         self.budget = Budget()
 
     def collection(self, name: str) -> Collection:
@@ -116,6 +117,7 @@ class Account:
             "contact_lists": self.lists.records,
             "sales": self.sales.rows,
             "sales_uploads": self.sales.uploads,
+            "sales_totals": self.sales.totals,
             "planted": self.collection("planted"),
         }
         return {name + self.suffix: collection for name, collection in shown.items()}

@@ -30,28 +30,31 @@ _NAMES = ("Mara", "Jonas", "Elin", "Tariq", "Ines", "Piotr", "Noor", "Hugo", "Le
 Plant = Callable[[Planter, Contact, int], list[Contact] | None]
 
 
-def neglect(account: Account, customers: Iterable[Customer], seed: int) -> dict[str, int]:
-    """Fills an empty account; how many differences there are of each kind."""
+def begin(account: Account, customers: Iterable[Customer], seed: int, *, is_neglected: bool) -> dict[str, int]:
+    """Fills an empty account, when it is to be a neglected one; how many differences there are of each kind."""
     planter = Planter(account, "start", seed)
+    people = {one.customer_id: one for one in customers}
+    planter.learn(people.values())
+    return _neglect(planter, people.values()) if is_neglected else {}
+
+
+def _neglect(planter: Planter, customers: Iterable[Customer]) -> dict[str, int]:
     contacts = _right(planter, customers)
     planter.look_at(contacts)
-    changed = _plant_all(planter, unmistakable(contacts))
+    candidates = [one for one in unmistakable(contacts) if planter.may_touch(one[planter.external])]
+    changed = _plant_all(planter, candidates)
     written: list[Contact] = []
     for contact in contacts:
         written += changed.get(contact["id"], [contact])
     written += _orphans(planter, len(contacts))
-    account.contacts.save(written)
+    planter.account.contacts.save(written)
     return planter.save()
 
 
 def _right(planter: Planter, customers: Iterable[Customer]) -> list[Contact]:
-    """One contact for each customer that is still one, with every field as the ERP has it."""
-    by_number: dict[str, Contact] = {}
-    for one in customers:
-        if one.status.lower() != "archived" and not one.merged_into:
-            contact = as_contact(one, planter.external, planter.by_string["loyaltyTier"])
-            by_number.setdefault(one.customer_id, contact)
-    return [{"id": planter.account.contacts.new_id(), **contact} for contact in by_number.values()]
+    """A contact for each customer, with every field as the ERP has it."""
+    tier, new_id = planter.by_string["loyaltyTier"], planter.account.contacts.new_id
+    return [{"id": new_id(), **as_contact(one, planter.external, tier)} for one in customers]
 
 
 def _plant_all(planter: Planter, candidates: list[Contact]) -> dict[str, list[Contact]]:

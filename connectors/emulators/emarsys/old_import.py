@@ -59,7 +59,7 @@ def _candidates(planter: Planter, present: list[Contact]) -> Iterator[Contact]:
         number = contact.get(planter.external)
         if not number or "3" not in contact or contact["id"] in ids or number in numbers:
             continue
-        if len(find(planter.external, number)) == 1:
+        if planter.may_touch(number) and len(find(planter.external, number)) == 1:
             yield contact
 
 

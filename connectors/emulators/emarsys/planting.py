@@ -5,10 +5,11 @@ id, field, and the value on either side.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from random import Random
 from typing import Any, TypeVar
 
+from connectors.emulators.dataset import Customer
 from connectors.emulators.emarsys.accounts import Account
 from connectors.emulators.emarsys.contacts import Contact
 
@@ -28,10 +29,20 @@ class Planter:
         self.rng = Random(f"{seed}:{name}")
         self.by_string = account.fields.by_string
         self.external = self.by_string["externalId"]
+        self.customers = account.collection("customers")
         self.records: list[dict[str, Any]] = []
         self._values: dict[str, list[str]] = {}
         self._taken: set[str] = set()
         self._known: set[str] = set()
+
+    def learn(self, customers: Iterable[Customer]) -> None:
+        """Keeps who is a customer of the ERP, and whether still one: neither archived nor merged into another."""
+        current = {one.customer_id: one.status.lower() != "archived" and not one.merged_into for one in customers}
+        self.customers.put_many({number: {"current": is_current} for number, is_current in current.items()})
+
+    def may_touch(self, number: str) -> bool:
+        """Whether a difference in this customer's contact is one that the ERP's side can show."""
+        return not len(self.customers) or bool((self.customers.get(number) or {}).get("current"))
 
     def look_at(self, contacts: list[Contact]) -> None:
         """Learns which values, addresses and customer numbers there are."""
@@ -39,7 +50,8 @@ class Planter:
             number = self.by_string[name]
             self._values[number] = sorted({contact[number] for contact in contacts if contact.get(number)})
         self._taken = {contact["3"] for contact in contacts if contact.get("3")}
-        self._known = {contact[self.external] for contact in contacts if contact.get(self.external)}
+        numbers = {contact[self.external] for contact in contacts if contact.get(self.external)}
+        self._known = numbers | set(self.customers)
 
     def quotas(self, total: int, shares: dict[str, float]) -> list[tuple[str, int]]:
         """How many of each kind: its share of all, at least three where there are enough contacts."""
@@ -101,7 +113,7 @@ class Planter:
         pattern = self.rng.choice(sorted(self._known)) if self._known else "10000"
         while True:
             candidate = "".join(str(self.rng.randrange(1, 10)) if one.isdecimal() else one for one in pattern)
-            candidate = candidate if candidate.strip("-_ ").isalnum() and candidate != pattern else f"OLD-{candidate}"
+            candidate = candidate if any(one.isdecimal() for one in pattern) else f"OLD-{candidate}"
             if candidate not in self._known:
                 self._known.add(candidate)
                 return candidate

@@ -17,10 +17,12 @@ _ISO = {choice: iso for iso, choice in ISO_TO_CHOICE.items()}
 def as_contact(customer: Customer, external: str, tier: str) -> Contact:
     """`external` and `tier` are the account's ids of `externalId` and `loyaltyTier`; what is not known is left out."""
     country = choice_of(customer.country)
+    is_person = bool(customer.first_name) or customer.group != "WHOLESALE"
     values = {
         external: customer.customer_id,
         "1": customer.first_name,
-        "2": customer.last_name,
+        "2": customer.last_name if is_person else "",
+        "18": "" if is_person else customer.last_name,
         "3": customer.email,
         "4": customer.birth_date.isoformat() if customer.birth_date else None,
         "10": customer.street,
@@ -37,6 +39,8 @@ def as_contact(customer: Customer, external: str, tier: str) -> Contact:
 
 def _phone(text: str, country: str | None) -> str:
     """As dialled internationally, without blanks; what is no number stays out."""
+    if not text or (text[0] == "+" and text[1:].isdecimal()):
+        return text
     try:
         number = phonenumbers.parse(text, _ISO.get(country or ""))
     except phonenumbers.NumberParseException:

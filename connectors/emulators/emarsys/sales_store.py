@@ -13,6 +13,7 @@ REQUIRED = ("item", "price", "order", "timestamp", "quantity")
 CONTACT = ("customer", "email")
 _FAILS_THE_LOAD = ("order", "timestamp")
 _SHOWN_PROBLEMS = 20
+_TOTAL = "total"
 
 
 class HeaderError(ValueError):
@@ -31,16 +32,17 @@ class Load:
 class Sales:
     """Uploads with their load reports, and all rows as one read-only collection."""
 
-    def __init__(self, uploads: Collection, csv_texts: Collection, lock: RLock) -> None:
+    def __init__(self, uploads: Collection, csv_texts: Collection, totals: Collection, lock: RLock) -> None:
         self.uploads = uploads
+        self.totals = totals
         self._texts = csv_texts
         self._seen: set[int] | None = None
         self.rows = SalesRows(uploads, csv_texts, lock)
         uploads.accept = _refuse_edit
 
     def clear(self) -> None:
-        self.uploads.clear()
-        self._texts.clear()
+        for collection in (self.uploads, self.totals, self._texts):
+            collection.clear()
         self._seen = None
         self.rows.forget()
 
@@ -62,8 +64,18 @@ class Sales:
         kept = lines if not load.problems else [_line(row) for row in load.rows]
         self._texts.put(upload_id, {"csv": "" if load.failed else "\n".join(kept)})
         self.uploads.put(upload_id, report)
+        self._add_up(report)
         self.rows.forget()
         return report
+
+    def _add_up(self, report: Record) -> None:
+        """One record over all uploads, refunds netted."""
+        before = self.totals.get(_TOTAL) or {}
+        counts = {name: before.get(name, 0) + report[name] for name in ("rows", "refund_rows", "duplicate_rows")}
+        money = {
+            name: str(Decimal(before.get(name, "0")) + Decimal(report[name])) for name in ("sold", "refunded", "net")
+        }
+        self.totals.put(_TOTAL, {"id": _TOTAL, "uploads": before.get("uploads", 0) + 1, **counts, **money})
 
     def _count_duplicates(self, rows: Iterable[list[str]]) -> int:
         """Rows equal to one loaded before, here or in an earlier upload."""

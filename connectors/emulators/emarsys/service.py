@@ -12,7 +12,7 @@ from connectors.emulators.emarsys.accounts import DEFAULT, SWITCHES, Account, Ac
 from connectors.emulators.emarsys.auth import Tokens, Wsse
 from connectors.emulators.emarsys.call import Call, split_target
 from connectors.emulators.emarsys.limits import rate_headers
-from connectors.emulators.emarsys.neglect import neglect
+from connectors.emulators.emarsys.neglect import begin
 from connectors.emulators.emarsys.old_import import import_old_file
 from connectors.emulators.emarsys.onboarding import create_segments
 from connectors.emulators.emarsys.replies import ApiError, bare, plain, refusal
@@ -132,6 +132,7 @@ class EmarsysSystem:
                 collection.clear()
             for account in self._accounts:
                 account.sales.clear()
+                account.collection("customers").clear()
             self._start()
             self._begin(dataset, seed, is_neglected=drift)
 
@@ -139,8 +140,8 @@ class EmarsysSystem:
         for account in self._accounts:
             create_segments(account)
         main = self._accounts.named(DEFAULT)
-        if dataset is not None and is_neglected and main is not None:
-            neglect(main, dataset.customers(), seed)
+        if dataset is not None and main is not None:
+            begin(main, dataset.customers(), seed, is_neglected=is_neglected)
 
     def plant(self, list_name: str, seed: int) -> Mapping[str, int]:
         """A colleague's import into the default account: differences planted, by kind."""

@@ -76,9 +76,13 @@ def test_refunds_are_netted_to_the_penny(account: Account) -> None:
             "MUG-1,-12.05,SO-1,2026-01-20T10:00:00Z,C-1,-1",
         )
     )
-    [report] = account.control("GET", "sales_uploads").json()
-    assert (report["sold"], report["refunded"], report["net"]) == ("24.30", "-12.05", "12.25")
-    assert (report["status"], report["rows"], report["refund_rows"]) == ("Full Load", 3, 1)
+    account.upload(rows("CUP,-0.20,SO-1,2026-01-21T10:00:00Z,C-1,-1"))
+    first, second = account.control("GET", "sales_uploads").json()
+    assert (first["sold"], first["refunded"], first["net"]) == ("24.30", "-12.05", "12.25")
+    assert (first["status"], first["rows"], first["refund_rows"]) == ("Full Load", 3, 1)
+    total = account.control("GET", "sales_totals/total").json()
+    assert (total["uploads"], total["rows"], total["refund_rows"], total["net"]) == (2, 4, 2, "12.05")
+    assert second["first_row"] == 4
 
 
 def test_a_row_without_order_fails_the_load_after_it_was_accepted(account: Account) -> None:
