@@ -66,7 +66,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     """The few options that matter here; all others belong to the command that follows."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--dev", action="store_true")
-    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--port", default="")
     return parser.parse_known_args(arguments)[0]
 
 
@@ -87,13 +87,13 @@ def _check_python() -> None:
         )
 
 
-def _check_port(port: int) -> None:
+def _check_port(port: str) -> None:
+    if not (port.isdecimal() and 0 < int(port) < 65536):
+        raise CannotSetUpError(f"{port} is not a port; choose one from 1024 to 65535 with --port.")
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
-        except OverflowError:
-            raise CannotSetUpError(f"{port} is not a port; choose one from 1024 to 65535 with --port.") from None
+            probe.bind(("127.0.0.1", int(port)))
         except OSError as problem:
             raise CannotSetUpError(
                 f"Port {port} on 127.0.0.1 cannot be used ({problem.strerror}); choose another with --port."

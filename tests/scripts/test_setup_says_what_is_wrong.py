@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+
 import pytest
 from pytest_httpserver import HTTPServer
 
@@ -59,11 +62,12 @@ def test_a_port_in_use_is_named_before_anything_is_installed(clone: Clone, taken
     assert clone.left_behind() == []
 
 
-def test_a_port_that_cannot_exist_is_named(clone: Clone) -> None:
-    done = clone.run("script/demo", "--port", "70000")
+@pytest.mark.parametrize("port", ["70000", "0", "http"])
+def test_a_port_that_cannot_exist_is_named(clone: Clone, port: str) -> None:
+    done = clone.run("script/demo", "--port", port)
 
     assert (done.returncode, clone.left_behind()) == (1, [])
-    assert "70000 is not a port" in done.stderr
+    assert f"{port} is not a port" in done.stderr
 
 
 @pytest.mark.usefixtures("no_index")
@@ -119,3 +123,25 @@ def test_a_full_disk_is_named(clone: Clone) -> None:
     assert (done.returncode, clone.left_behind()) == (1, [])
     assert "MB of free disk" in done.stderr
     assert "has 5 MB" in done.stderr
+
+
+def test_ctrl_c_leaves_nothing_half_made(clone: Clone, taken_port: int) -> None:
+    clone.environment |= {"PIP_INDEX_URL": f"http://127.0.0.1:{taken_port}/simple"}  # it accepts and never answers
+    clone.shadow("ensurepip", NO_ENSUREPIP)
+    clone.shadow("virtualenv", "raise ImportError")
+    command = [str(clone.folder / "script" / "setup")]
+    process = subprocess.Popen(
+        command, env=clone.environment | {"PYTHONUNBUFFERED": "1"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    while b"no ensurepip" not in process.stdout.readline():
+        assert process.poll() is None
+    while not (clone.folder / "var" / "setup" / "venv" / "pyvenv.cfg").exists():
+        assert process.poll() is None
+
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+
+    assert process.returncode == 130
+    assert said.decode().strip() == "Stopped; nothing was changed."
+    assert clone.left_behind() == []
