@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import msgspec
 
@@ -85,6 +85,19 @@ class CustomerKey(msgspec.Struct, gc=False):
     CustomerAccount: str = ""
 
 
+class PartKey(msgspec.Struct, gc=False):
+    """The key of a line; a header has no sequence number."""
+
+    dataAreaId: str = ""
+    InvoiceNumber: str = ""
+    LineCreationSequenceNumber: int | str = ""
+
+
+class InvoiceLineKey(msgspec.Struct):
+    header: PartKey | None = None
+    line: PartKey | None = None
+
+
 CUSTOMER_REQUIRED = ("dataAreaId", "CustomerAccount")
 CUSTOMER_OPTIONAL = tuple(name for name in CustomerColumns.__struct_fields__ if name not in CUSTOMER_REQUIRED)
 HEADER_REQUIRED = (
@@ -114,8 +127,9 @@ def _lenient(form: Any, found: dict[str, Any]) -> Any:
     values = {}
     for column in msgspec.structs.fields(form):
         value = found.get(column.encode_name)
-        if isinstance(value, dict) and column.name in ("header", "line"):
-            values[column.name] = _lenient(HeaderColumns if column.name == "header" else LineColumns, value)
+        nested = [kind for kind in get_args(column.type) if issubclass(kind, msgspec.Struct)]
+        if nested:
+            values[column.name] = _lenient(nested[0], value) if isinstance(value, dict) else None
         elif isinstance(value, bool | int | float | str):
             values[column.name] = _scalar(value, column.name)
     return form(**values)
@@ -147,6 +161,7 @@ def _reader(form: type[T]) -> Callable[[bytes], T]:
 
 _customer_key = _reader(CustomerKey)
 _invoice_line = _reader(InvoiceLine)
+_invoice_line_key = _reader(InvoiceLineKey)
 
 
 def customer_key(row: bytes) -> str:
@@ -249,12 +264,12 @@ def _language(value: str) -> str:
 
 def sale_key(row: bytes) -> str:
     """`company|InvoiceNumber|LineCreationSequenceNumber`; the last part is empty for an invoice without lines."""
-    found = _invoice_line(row)
+    found = _invoice_line_key(row)
     document = _document(found)
     return f"{document}|{fields.text(found.line.LineCreationSequenceNumber)}" if found.line else f"{document}|"
 
 
-def _document(row: InvoiceLine) -> str:
+def _document(row: InvoiceLine | InvoiceLineKey) -> str:
     part = row.line or row.header
     if part is None:
         raise RecordError("malformed_row", "row", "Neither an invoice nor a line.")
