@@ -5,7 +5,7 @@ import re
 from connectors.emulators.emarsys.accounts import Account, Accounts
 from connectors.emulators.emarsys.auth import is_sales_token
 from connectors.emulators.emarsys.replies import plain
-from connectors.emulators.emarsys.sales_store import HeaderError
+from connectors.emulators.emarsys.sales_file import HeaderError
 from connectors.emulators.system import Request, Response
 
 _PATH = re.compile(r"/hapi/merchant/([^/]+)/sales-data/api/?")

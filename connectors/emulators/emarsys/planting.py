@@ -34,6 +34,7 @@ class Planter:
         self._values: dict[str, list[str]] = {}
         self._taken: set[str] = set()
         self._known: set[str] = set()
+        self._patterns: list[str] = []
 
     def learn(self, customers: Iterable[Customer]) -> None:
         """Keeps who is a customer of the ERP, and whether still one: neither archived nor merged into another."""
@@ -52,6 +53,7 @@ class Planter:
         self._taken = {contact["3"] for contact in contacts if contact.get("3")}
         numbers = {contact[self.external] for contact in contacts if contact.get(self.external)}
         self._known = numbers | set(self.customers)
+        self._patterns = sorted(self._known)
 
     def quotas(self, total: int, shares: dict[str, float]) -> list[tuple[str, int]]:
         """How many of each kind: its share of all, at least three where there are enough contacts."""
@@ -110,7 +112,7 @@ class Planter:
 
     def new_customer_id(self) -> str:
         """A customer number like the others, that is none of them."""
-        pattern = self.rng.choice(sorted(self._known)) if self._known else "10000"
+        pattern = self.rng.choice(self._patterns) if self._patterns else "10000"
         while True:
             candidate = "".join(str(self.rng.randrange(1, 10)) if one.isdecimal() else one for one in pattern)
             candidate = candidate if any(one.isdecimal() for one in pattern) else f"OLD-{candidate}"

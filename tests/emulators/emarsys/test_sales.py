@@ -95,15 +95,16 @@ def test_a_row_without_order_fails_the_load_after_it_was_accepted(account: Accou
 
 
 def test_bad_rows_make_a_partial_load(account: Account) -> None:
-    """Section 6.1: Partial Load; the rows that can be read are loaded, quotes included."""
+    """Section 6.1: Partial Load; the rows that can be read are loaded, quotes included, line breaks inside values not."""
     text = rows(
         '"MUG, ""blue""",24.00,SO-1,2026-01-15T10:00:00Z,C-1,2',
         "CUP,five,SO-1,2026-01-15T10:00:00Z,C-1,1",
         "CUP,5.00,SO-1,2026-01-15T10:00:00Z,C-1",
+        '"CUP\nred",5.00,SO-1,2026-01-15T10:00:00Z,C-1,1',
     )
     assert account.upload(text).status_code == 200
     [report] = account.control("GET", "sales_uploads").json()
-    assert (report["status"], report["rows"], report["problem_count"]) == ("Partial Load", 1, 2)
+    assert (report["status"], report["rows"], report["problem_count"]) == ("Partial Load", 1, 3)
     assert [one["item"] for one in account.control("GET", "sales").json()] == ['MUG, "blue"']
 
 
