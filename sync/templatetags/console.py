@@ -173,3 +173,10 @@ def admin_url(opts: Any, name: str) -> str:
 def chosen_filter(choices: Any) -> str:
     """What a filter of a stock list is set to; empty for its first choice, which means all."""
     return next((str(choice["display"]) for choice in list(choices)[1:] if choice["selected"]), "")
+
+
+@register.filter
+def took(thing: Any) -> str:
+    """How long a delivery was on its way: `0.8 s`."""
+    seconds = (thing.finished_at - thing.intended_at).total_seconds()
+    return f"{seconds:.1f} s" if seconds < 10 else duration(seconds)

@@ -1,0 +1,154 @@
+"""Flows: their list, one flow's page, its schedule; run now, pause and resume, each by POST."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.views.decorators.http import require_POST
+
+from sync import addresses, flow_lines, progress, runs, schedules
+from sync.admin import schedule_form
+from sync.admin.listing import ConsoleAdmin
+from sync.models import AuditEvent, Flow, PendingKey, SyncRun
+
+LATEST = 12
+
+
+class PauseForm(forms.Form):
+    note = forms.CharField(
+        label="Why, and until when",
+        max_length=300,
+        widget=forms.TextInput({"placeholder": "For example: price import in the ERP until 18:00"}),
+        error_messages={"required": "Colleagues will ask why: leave a note."},
+    )
+
+
+class RunForm(forms.Form):
+    full = forms.BooleanField(required=False)
+    kind = forms.ChoiceField(choices=[("sync", "sync"), ("compare", "compare")], required=False)
+
+
+@admin.register(Flow)
+class FlowAdmin(ConsoleAdmin):
+    def get_urls(self) -> list[URLPattern]:
+        def url(route: str, view: Any, name: str) -> URLPattern:
+            return path(route, self.admin_site.admin_view(view), name=f"sync_flow_{name}")
+
+        return [
+            url("<int:pk>/run/", require_POST(self.run_view), "run"),
+            url("<int:pk>/pause/", require_POST(self.pause_view), "pause"),
+            url("<int:pk>/resume/", require_POST(self.resume_view), "resume"),
+            url("<int:pk>/schedule/", self.schedule_view, "schedule"),
+            *super().get_urls(),
+        ]
+
+    def _flow(self, request: HttpRequest, pk: int | str) -> Flow:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        if not str(pk).isdecimal():
+            raise Http404
+        related = ("schedule__interval", "schedule__crontab", "paused_by")
+        return get_object_or_404(Flow.objects.select_related(*related), pk=pk)
+
+    def _operated(self, request: HttpRequest, pk: int) -> Flow:
+        """The flow, for somebody who may run, pause and schedule it."""
+        flow = self._flow(request, pk)
+        if not request.user.has_perm("sync.operate_flow"):
+            raise PermissionDenied
+        return flow
+
+    def _page(self, request: HttpRequest, name: str, context: dict[str, Any]) -> HttpResponse:
+        may = request.user.has_perm("sync.operate_flow")
+        whole = {**self.admin_site.each_context(request), "opts": self.opts, "may_operate": may, **context}
+        return TemplateResponse(request, name, whole)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return self._page(request, "console/flows.html", {"title": "Flows & schedules", "lines": flow_lines.lines()})
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if request.method not in ("GET", "HEAD"):
+            raise PermissionDenied
+        return self._flow_page(request, self._flow(request, object_id), PauseForm())
+
+    def _flow_page(self, request: HttpRequest, flow: Flow, pause: PauseForm) -> HttpResponse:
+        latest = list(SyncRun.objects.filter(flow=flow).select_related("flow").order_by("-id")[:LATEST])
+        context = {
+            "title": flow.name,
+            "flow": flow,
+            "line": flow_lines.lines([flow])[0],
+            "runs": [progress.of(run) for run in latest],
+            "active": next((progress.of(run) for run in latest if run.active), None),
+            "runs_url": addresses.runs(flow=flow.name),
+            "exceptions_url": addresses.exceptions(flow=flow.name),
+            "upcoming": schedules.upcoming(flow, 5),
+            "schedule_url": addresses.schedule(flow),
+            "pending": PendingKey.objects.filter(flow=flow)[:1000].count(),
+            "pause": pause,
+            "events": _events(flow) if request.user.has_perm("sync.view_auditevent") else None,
+        }
+        return self._page(request, "console/flow.html", context)
+
+    def run_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        flow = self._operated(request, pk)
+        form = RunForm(request.POST)
+        if not form.is_valid():
+            raise Http404
+        kind = form.cleaned_data["kind"] or "sync"
+        was = runs.active(flow, kind)
+        run = was or runs.start(flow, user=request.user, full=form.cleaned_data["full"], kind=kind)
+        if run is None:
+            messages.error(request, "The run could not be started; look at the flow's last run.")
+            return HttpResponseRedirect(addresses.flow(flow))
+        if was:
+            messages.info(request, "A run of this flow is active already; this is it.")
+        else:
+            messages.success(request, "The run is queued; a worker takes it within seconds.")
+        return HttpResponseRedirect(addresses.run(run))
+
+    def pause_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        flow = self._operated(request, pk)
+        form = PauseForm(request.POST)
+        if not form.is_valid():
+            return self._flow_page(request, flow, form)
+        runs.pause(flow, form.cleaned_data["note"], request.user)
+        messages.success(request, f"{flow.name} is paused: no schedule starts it until somebody resumes it.")
+        return HttpResponseRedirect(addresses.flow(flow))
+
+    def resume_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        flow = self._operated(request, pk)
+        runs.resume(flow, request.user)
+        messages.success(request, f"{flow.name} goes on with its schedule.")
+        return HttpResponseRedirect(addresses.flow(flow))
+
+    def schedule_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """GET shows the form (with parameters: as they would be, for the preview), POST stores it."""
+        flow = self._operated(request, pk)
+        stored = schedules.read(flow)
+        data = request.POST if request.method == "POST" else request.GET if request.GET else None
+        form = schedule_form.ScheduleForm(data, initial=schedule_form.initial(stored))
+        if request.method == "POST" and form.is_valid():
+            schedules.write(flow, form.schedule, request.user)
+            messages.success(request, f"{flow.name} now runs {form.schedule.words}.")
+            return HttpResponseRedirect(addresses.flow(flow))
+        context = {
+            "title": f"Schedule of {flow.name}",
+            "flow": flow,
+            "flow_url": addresses.flow(flow),
+            "form": form,
+            "upcoming": schedule_form.preview(form),
+            "stored": stored,
+        }
+        return self._page(request, "console/schedule.html", context)
+
+
+def _events(flow: Flow) -> list[AuditEvent]:
+    return list(AuditEvent.objects.filter(object_type="flow", object_id=str(flow.pk)).order_by("-id")[:LATEST])

@@ -1,0 +1,127 @@
+"""How far a run is: records, rate, time left, buckets; and which records a bucket holds."""
+
+import json
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+
+from sync import addresses, charts, flow_lines
+from sync.catalogue import KINDS, Bucket, RunState
+from sync.models import SyncRun
+
+MEANING = {
+    Bucket.ACCEPTED: "Emarsys took them",
+    Bucket.UNCHANGED: "known and unchanged since they were last accepted: nothing was sent",
+    Bucket.EXCLUDED: "left out by a rule",
+    Bucket.HELD: "wait for the record they belong to, and follow by themselves",
+    Bucket.REJECTED: "could not be sent or were refused; each is an exception",
+    Bucket.UNKNOWN: "sent, but the answer was lost; nothing is sent again blindly",
+}
+_STATES = {
+    RunState.QUEUED: "Waits for a worker.",
+    RunState.RUNNING: "A worker is on it.",
+    RunState.WAITING: "Goes on by itself, from where it stopped.",
+    RunState.COMPLETED: "Every record that was read ended in one of these buckets.",
+    RunState.FAILED: "Stopped. What was accepted stays accepted, the next run goes on from the last watermark.",
+    RunState.CANCELLED: "Stopped by a person. What was accepted stays accepted.",
+    RunState.LOST: "Given up after its worker died several times. What was accepted stays accepted.",
+}
+TRIGGERS = {
+    "manual": "started by hand",
+    "schedule": "started by its schedule",
+    "retry": "started by a retry",
+    "recheck": "started to compare again",
+    "release": "started to release held records",
+    "command": "started from the command line",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a comparison found of one kind."""
+
+    title: str
+    count: int
+    url: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    run: SyncRun
+    seconds: float | None
+    rate: float | None
+    left: float | None
+
+    @property
+    def sentence(self) -> str:
+        return _STATES[RunState(self.run.state)]
+
+    @property
+    def trigger(self) -> str:
+        return TRIGGERS.get(self.run.trigger, f"started by {self.run.trigger.replace('_', ' ')}")
+
+    @property
+    def share(self) -> float | None:
+        """0 to 1000 of what the source says there is; None while that is not known."""
+        if not self.run.total:
+            return None
+        return round(min(1000.0, 1000 * self.run.read / self.run.total), 1)
+
+    @property
+    def percent(self) -> int | None:
+        return None if self.share is None else int(self.share // 10)
+
+    @property
+    def parts(self) -> list[flow_lines.Part]:
+        return flow_lines.parts(self.run)
+
+    @property
+    def bar(self) -> list[charts.Segment]:
+        return charts.stack([(part.name, part.count) for part in self.parts])
+
+    @property
+    def meanings(self) -> list[tuple[flow_lines.Part, str]]:
+        return [(part, MEANING[Bucket(part.name)]) for part in self.parts]
+
+    @property
+    def findings(self) -> list[Finding]:
+        found = sorted(self.run.findings.items(), key=lambda pair: -pair[1])
+        return [Finding(_title(kind), count, addresses.exceptions(kind=kind, run=self.run.pk)) for kind, count in found]
+
+    def numbers(self) -> dict[str, Any]:
+        """For the page's own polling, and for scripts."""
+        return {
+            "state": self.run.state,
+            "active": self.run.active,
+            "read": self.run.read,
+            "total": self.run.total,
+            "per_second": round(self.rate, 1) if self.rate else None,
+            "seconds_left": int(self.left) if self.left is not None else None,
+            "buckets": {str(bucket): getattr(self.run, bucket) for bucket in Bucket},
+        }
+
+
+def _title(kind: str) -> str:
+    return KINDS[kind].title if kind in KINDS else kind.replace("_", " ").capitalize()
+
+
+def of(run: SyncRun, now: datetime | None = None) -> Progress:
+    if run.started_at is None:
+        return Progress(run, None, None, None)
+    end = run.finished_at or now or timezone.now()
+    seconds = max(0.0, (end - run.started_at).total_seconds())
+    rate = run.read / seconds if seconds >= 0.5 and run.read else None
+    left = None
+    if run.state == RunState.RUNNING and rate and run.total and run.total > run.read:
+        left = (run.total - run.read) / rate
+    return Progress(run, seconds, rate, left)
+
+
+def keys(run: SyncRun, bucket: str) -> Iterator[str]:
+    """The keys of a bucket, page by page from the compressed manifests; unchanged ones are not listed."""
+    for manifest in run.run_pages.order_by("number").values_list("manifest", flat=True).iterator(chunk_size=20):
+        yield from json.loads(zlib.decompress(bytes(manifest))).get(bucket, ())
