@@ -1,0 +1,158 @@
+"""The filter grammar (dynamics365.md 2.4)."""
+
+import pytest
+
+from tests.emulators.client import Environment, many_customers
+
+ALL = ["usmf|C-1", "usmf|C-10", "usmf|C-2", "usmf|C-3", "usrt|C-1"]
+HOLD = "Microsoft.Dynamics.DataEntities.CustVendorBlocked"
+
+
+@pytest.mark.parametrize(
+    ("condition", "found"),
+    [
+        ("CustomerAccount eq 'C-2'", ["usmf|C-2"]),
+        ("'C-2' eq CustomerAccount", ["usmf|C-2"]),
+        ("CustomerAccount ne 'C-1'", ["usmf|C-10", "usmf|C-2", "usmf|C-3"]),
+        ("CustomerAccount gt 'C-10' and dataAreaId eq 'usmf'", ["usmf|C-2", "usmf|C-3"]),
+        ("CustomerAccount ge 'C-2' and CustomerAccount le 'C-3'", ["usmf|C-2", "usmf|C-3"]),
+        ("CustomerAccount lt 'C-10'", ["usmf|C-1", "usrt|C-1"]),
+        ("CustomerAccount eq 'C-1' or CustomerAccount eq 'C-3'", ["usmf|C-1", "usmf|C-3", "usrt|C-1"]),
+        ("not (CustomerAccount eq 'C-1' or CustomerAccount eq 'C-3')", ["usmf|C-10", "usmf|C-2"]),
+        ("CustomerAccount eq 'C-3' or CustomerAccount eq 'C-1' and dataAreaId eq 'usrt'", ["usmf|C-3", "usrt|C-1"]),
+        ("(CustomerAccount eq 'C-3' or CustomerAccount eq 'C-1') and dataAreaId eq 'usrt'", ["usrt|C-1"]),
+        ("PersonLastName eq 'O''Neil'", ["usmf|C-1"]),
+        ("PersonLastName eq '*retail*'", ["usmf|C-3"]),
+        ("PersonLastName eq 'Retail*' and CustomerAccount ne '*0'", ["usmf|C-3"]),
+        (f"OnHoldStatus eq {HOLD}'All'", ["usmf|C-2", "usmf|C-3"]),
+        (f"OnHoldStatus ne {HOLD}'No'", ["usmf|C-2", "usmf|C-3"]),
+        ("PartyType eq 'Person' and LoyaltyTier eq 'gold'", ["usmf|C-1"]),
+        ("BirthDate ge 1980-01-01T00:00:00Z and BirthDate lt 1990-01-01T12:00:00Z", ["usmf|C-1"]),
+        ("BirthDate eq 1990-01-01T13:00:00+01:00", ["usmf|C-3"]),
+        ("BirthDate gt 1990-01-01T11:59:59.999Z", ["usmf|C-3"]),
+        ("LoyaltyTier eq null", []),
+        ("true", ALL),
+    ],
+)
+def test_documented_operators_find_what_they_say(environment: Environment, condition: str, found: list[str]) -> None:
+    """dynamics365.md 2.4"""
+    assert environment.accounts(condition, orderby="dataAreaId,CustomerAccount") == found
+
+
+def test_arithmetic_works_on_numbers(environment: Environment) -> None:
+    """dynamics365.md 2.4: add, sub, mul, div, divby, mod"""
+    for condition in (
+        "TotalInvoiceAmount add 0.2 eq 26",
+        "TotalInvoiceAmount mul 10 gt 257 and TotalInvoiceAmount sub 1 gt 20",
+        "TotalInvoiceAmount divby 2 eq 12.9",
+        "TotalInvoiceAmount div 2 eq 12.9",
+        "TotalInvoiceAmount mod 2 gt 1.7 and TotalInvoiceAmount gt 20",
+    ):
+        rows = environment.rows("SalesInvoiceHeadersV2", filter=condition)
+        assert [row["InvoiceNumber"] for row in rows] == ["SO-1"], condition
+
+
+@pytest.mark.parametrize(
+    ("condition", "words"),
+    [
+        ("CustomerAccount in ('C-1','C-2')", "'in' is not supported"),
+        (f"OnHoldStatus has {HOLD}'All'", "'has' is not supported"),
+        ("contains(PersonLastName,'eil')", "'contains' is not supported"),
+        ("startswith(PersonLastName,'O')", "'startswith' is not supported"),
+        ("tolower(PersonLastName) eq 'x'", "'tolower' is not supported"),
+        ("Addresses/any(a:a eq 'x')", "'Addresses' is not supported"),
+        ("Shoe eq 'x'", "Could not find a property named 'Shoe' on type 'Microsoft.Dynamics.DataEntities.CustomerV3'"),
+        ("OnHoldStatus eq 'All'", "operand types 'Microsoft.Dynamics.DataEntities.CustVendorBlocked' and 'Edm.String'"),
+        (f"OnHoldStatus gt {HOLD}'All'", "incompatible types"),
+        (f"OnHoldStatus eq {HOLD}'Perhaps'", "not a valid enumeration type constant"),
+        ("OnHoldStatus eq Other.Space'All'", "Unrecognized literal"),
+        ("CustomerAccount eq 1", "incompatible types"),
+        ("BirthDate ge 1980-01-01", "incompatible types"),
+        ("BirthDate ge '1980-01-01T00:00:00Z'", "incompatible types"),
+        ("BirthDate ge 1980-13-01T00:00:00Z", "Unrecognized 'Edm.DateTimeOffset' literal"),
+        ("CustomerAccount eq 'C-1", "Syntax error"),
+        ("CustomerAccount eq", "Syntax error"),
+        ("(CustomerAccount eq 'C-1'", "Syntax error"),
+        ("CustomerAccount eq 'C-1')", "Syntax error"),
+        ("CustomerAccount eq 'C-1' CustomerAccount eq 'C-2'", "Syntax error"),
+        ("CustomerAccount", "single boolean value"),
+        ("(" * 200 + "CustomerAccount eq 'C-1'" + ")" * 200, "node count limit"),
+    ],
+)
+def test_anything_else_is_refused_with_the_nested_envelope(
+    environment: Environment, condition: str, words: str
+) -> None:
+    """dynamics365.md 2.4 and 2.6"""
+    assert words in environment.refusal("CustomersV3", filter=condition)
+
+
+def test_a_keyset_reads_on_after_the_last_row_across_companies(environment: Environment) -> None:
+    """dynamics365.md 2.5: keyset windows"""
+    order = "dataAreaId,CustomerAccount"
+    found, last = [], ("", "")
+    while True:
+        condition = f"(dataAreaId gt '{last[0]}' or (dataAreaId eq '{last[0]}' and CustomerAccount gt '{last[1]}'))"
+        rows = environment.rows("CustomersV3", filter=condition, orderby=order, top="2", count="true")
+        if not rows:
+            break
+        last = (rows[-1]["dataAreaId"], rows[-1]["CustomerAccount"])
+        found += [f"{row['dataAreaId']}|{row['CustomerAccount']}" for row in rows]
+    assert found == ALL
+
+
+def test_a_keyset_combines_with_other_conditions_and_the_company_scope(environment: Environment) -> None:
+    """dynamics365.md 2.3 and 2.5"""
+    keyset = "(dataAreaId gt 'usmf' or (dataAreaId eq 'usmf' and CustomerAccount gt 'C-1'))"
+    order = "dataAreaId,CustomerAccount"
+    assert environment.accounts(f"{keyset} and CustomerGroupId eq '20'", orderby=order) == ["usmf|C-3", "usrt|C-1"]
+    narrow = environment.get("CustomersV3", filter=keyset, orderby=order).json()["value"]
+    assert [row["CustomerAccount"] for row in narrow] == ["C-10", "C-2", "C-3"]
+    tail = "dataAreaId eq 'usmf' and CustomerAccount gt 'C-10'"
+    assert environment.accounts(tail, orderby=order) == ["usmf|C-2", "usmf|C-3"]
+
+
+def test_lines_are_read_by_window_and_keyset(environment: Environment) -> None:
+    """dynamics365.md 2.5 and 4.6"""
+    order = "dataAreaId,InvoiceDate,InvoiceNumber,LineCreationSequenceNumber"
+    window = "InvoiceDate ge 2026-01-15T00:00:00Z and InvoiceDate lt 2026-02-02T00:00:00Z"
+    found = [
+        (row["InvoiceNumber"], row["LineCreationSequenceNumber"])
+        for row in environment.rows("SalesInvoiceV2Lines", filter=window, orderby=order)
+    ]
+    assert found == [("SO-1", 1), ("SO-1", 2), ("SO-2", 1), ("CN-1", 1), ("CN-1", 2)]
+    keyset = (
+        "(dataAreaId gt 'usmf' or (dataAreaId eq 'usmf' and InvoiceNumber gt 'SO-1') or "
+        "(dataAreaId eq 'usmf' and InvoiceNumber eq 'SO-1' and LineCreationSequenceNumber gt 1))"
+    )
+    by_number = "dataAreaId,InvoiceNumber,LineCreationSequenceNumber"
+    for condition in (f"{window} and {keyset}", f"{keyset} and {window}"):
+        rows = environment.rows("SalesInvoiceV2Lines", filter=condition, orderby=by_number, count="true")
+        assert [(row["InvoiceNumber"], row["LineCreationSequenceNumber"]) for row in rows] == [("SO-1", 2), ("SO-2", 1)]
+    one = "dataAreaId eq 'usmf' and InvoiceNumber eq 'SO-1' and LineCreationSequenceNumber gt 1"
+    assert len(environment.rows("SalesInvoiceV2Lines", filter=one)) == 1
+
+
+def test_special_characters_survive_the_address(environment: Environment) -> None:
+    """dynamics365.md 2.4: quotes doubled, then percent-encoded"""
+    odd = "A&B #1+ü/50%"
+    key = "usmf|" + odd
+    address = "customers/usmf%7CA%26B%20%231%2B%C3%BC%2F50%25"
+    assert environment.control("PUT", f"dynamics365/{address}", {"PersonLastName": "D'Arcy"}).status_code == 201
+    assert environment.accounts(f"CustomerAccount eq '{odd}'") == [key]
+    keyed = environment.call("GET", "CustomersV3(dataAreaId='usmf',CustomerAccount='A%26B%20%231%2B%C3%BC%2F50%25')")
+    assert keyed.json()["PersonLastName"] == "D'Arcy"
+
+
+def test_every_keyset_page_of_many_customers_is_quick(environment: Environment, tmp_path) -> None:
+    """Not a contract: a page must cost what it holds, not what lies before it."""
+    environment.control("POST", "reset", {"dataset": str(many_customers(tmp_path, 20_000))})
+    environment.rows("CustomersV3", top="1")
+    condition = "dataAreaId gt 'usmf' or (dataAreaId eq 'usmf' and CustomerAccount gt 'C-19990')"
+    answers = [
+        environment.get(
+            "CustomersV3", cross_company="true", filter=condition, orderby="dataAreaId,CustomerAccount", top="5"
+        )
+        for _ in range(10)
+    ]
+    assert [len(answer.json()["value"]) for answer in answers] == [5] * 10
+    assert min(answer.elapsed.total_seconds() for answer in answers) < 0.02
