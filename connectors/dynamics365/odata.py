@@ -134,32 +134,53 @@ class KeysetRead:
     where: Sequence[str] = ()
 
     def pages(self, start: Sequence[str] = ()) -> Iterator[ODataPage]:
-        """Pages after the key `start`, to the one without `more`, which may be empty.
+        """Pages after the key `start` (or the first columns of one), to the one without `more`, maybe empty.
 
         Raises UnexpectedReplyError when the server does not move on.
         """
         last, previous, repeated = list(start), frozenset[bytes](), False
+        within = self._by_first and bool(last)
         count: int | None = None
         counted = True
         while True:
-            got = self._page(last, counted)
+            got = self._page(self._following(last, within), counted)
             count, counted = got.count if counted else count, False
             fresh = [row for row in got.rows if row not in previous] if previous else got.rows
             end = self._last_key(fresh)
-            final = not got.more and len(got.rows) < self.size
-            if (got.rows and not fresh) or (not final and end in (None, last)):
+            short = not got.more and len(got.rows) < self.size
+            if (got.rows and not fresh) or (not short and end in (None, last)):
                 # The same page once more happens (a proxy's cache); twice, and it would go on for ever.
                 if repeated:
                     raise self._loop(last)
                 repeated = True
                 continue
-            yield ODataPage(fresh, not final, count)
+            final = short and not within
+            if fresh or final:
+                yield ODataPage(fresh, not final, count)
             if final:
                 return
             last, previous, repeated = end or last, frozenset(got.rows), False
+            within = self._by_first and not short
 
-    def _page(self, last: Sequence[str], counted: bool) -> ODataPage:
-        where = [*self.where, after(self.order, last)] if last else self.where
+    @property
+    def _by_first(self) -> bool:
+        """Orders of three columns and more are read one value of the first column (a company) at a time:
+        a database seeks in `a = 1 and b >= 2 and …`, and scans through the general form."""
+        return len(self.order) > 2
+
+    def _following(self, last: Sequence[str], within: bool) -> list[str]:
+        if not last:
+            return []
+        if not self._by_first:
+            return [after(self.order, last)]
+        first, second = self.order[:2]
+        if not within:
+            return [f"{first.name} gt {first.literal(last[0])}"]
+        bounds = [f"{first.name} eq {first.literal(last[0])}", f"{second.name} ge {second.literal(last[1])}"]
+        return [*bounds, after(self.order[1 : len(last)], last[1:])]
+
+    def _page(self, following: Sequence[str], counted: bool) -> ODataPage:
+        where = [*self.where, *following]
         options = {
             "cross-company": "true",
             "$filter": " and ".join(where),

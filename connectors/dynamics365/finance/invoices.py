@@ -67,11 +67,9 @@ class Invoices:
         """All invoice lines since the watermark (a day), some days' overlap included, after `resume`."""
         *start, latest = json.loads(resume) if resume else ["", "", "", since]
         window = [f"InvoiceDate ge {self._from(since)}T00:00:00Z"] if since else []
-        if resume:
-            window.append(odata.after(DOCUMENT, start))
         totals: list[int | None] = []
         rows: list[Row] = []
-        for document in self._documents(window, totals):
+        for document in self._documents(window, totals, start if resume else ()):
             rows += document.rows
             latest = max(latest, document.key.InvoiceDate[:10])
             if document.whole and len(rows) >= self.size:
@@ -99,11 +97,13 @@ class Invoices:
         for page in ahead(read.pages()):
             yield [mapping.sale_key(b'{"line":' + row + b"}") for row in page.rows]
 
-    def _documents(self, where: Sequence[str], totals: list[int | None]) -> Iterator[Document]:
+    def _documents(
+        self, where: Sequence[str], totals: list[int | None], start: Sequence[str] = ()
+    ) -> Iterator[Document]:
         where = self._where(where)
         headers = odata.KeysetRead(self.http, self.sets[0], DOCUMENT, self.size, self.columns[0], where)
         lines = odata.KeysetRead(self.http, self.sets[1], LINES, self.size, self.columns[1], where)
-        return joined(_parts(headers.pages(), []), _parts(lines.pages(), totals))
+        return joined(_parts(headers.pages(start), []), _parts(lines.pages(start), totals))
 
     def _where(self, window: Sequence[str]) -> list[str]:
         return [*([self.company_filter] if self.company_filter else []), *window]
