@@ -1,5 +1,6 @@
 """All emulated systems of one process: which there are, what they hold, and what goes wrong between them."""
 
+import gc
 import importlib
 import pkgutil
 import traceback
@@ -85,6 +86,7 @@ class Hub:
             self.loaded = kept
         else:
             self.load(dataset, seed, drift)
+        gc.freeze()  # half a million lines that never go: the collector need not look at them again
 
     def _kept(self) -> Loaded | None:
         path = self.state / "loaded.json" if self.state else None

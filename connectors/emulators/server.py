@@ -129,8 +129,10 @@ def running(
         hub.start(dataset, seed, drift, fresh)
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
-        yield server.base
-        server.shutdown()
-        thread.join()
+        try:
+            yield server.base
+        finally:
+            server.shutdown()
+            thread.join()
     finally:
         server.close()

@@ -16,6 +16,7 @@ from connectors.emulators.system import Response
 
 _LONGEST_LINE = 128 * 1024
 _MOST_HEADERS = 100
+_WORTH_COPYING = 64 * 1024  # below this one packet with the head beats two writes
 _LARGEST_BODY = 512 * 1024 * 1024
 _REASONS = {status.value: status.phrase for status in http.HTTPStatus}
 
@@ -131,9 +132,19 @@ class Connection(StreamRequestHandler):
             time.sleep(step / bytes_per_second)
 
     def _send(self, answer: Response, method: str, keep_alive: bool) -> None:
-        self.wfile.write(self._encoded(answer, method, keep_alive))
+        head = self._head(answer, keep_alive)
+        if method == "HEAD" or len(answer.body) < _WORTH_COPYING:
+            self.wfile.write(head if method == "HEAD" else head + answer.body)
+        else:
+            self.wfile.write(head)
+            self.wfile.write(answer.body)
 
     def _encoded(self, answer: Response, method: str, keep_alive: bool) -> bytes:
+        head = self._head(answer, keep_alive)
+        return head if method == "HEAD" else head + answer.body
+
+    @staticmethod
+    def _head(answer: Response, keep_alive: bool) -> bytes:
         headers = {name.lower(): f"{name}: {value}\r\n" for name, value in answer.headers.items()}
         headers["date"] = f"Date: {formatdate(usegmt=True)}\r\n"
         if answer.body and "content-type" not in headers:
@@ -143,8 +154,7 @@ class Connection(StreamRequestHandler):
         if not keep_alive:
             headers["connection"] = "Connection: close\r\n"
         reason = _REASONS.get(answer.status, "Unknown")
-        head = f"HTTP/1.1 {answer.status} {reason}\r\n{''.join(headers.values())}\r\n".encode("latin-1", "replace")
-        return head if method == "HEAD" else head + answer.body
+        return f"HTTP/1.1 {answer.status} {reason}\r\n{''.join(headers.values())}\r\n".encode("latin-1", "replace")
 
     def _close(self, reset: bool) -> None:
         if reset:

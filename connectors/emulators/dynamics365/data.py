@@ -92,7 +92,7 @@ class Data:
         if request.method != "GET":
             raise ODataError(405, f"The requested resource does not support http method '{request.method}'.")
         options = options_of(entity, request.query)
-        shown = selected(iter([row]), options.select, 1)[0]
+        shown = {name: row[name] for name in (ETAG, *options.select)} if options.select else row
         columns = f"({','.join(options.select)})" if options.select else ""
         context = f"{request.base}/data/$metadata#{entity.name}{columns}/$entity"
         return odata(encode({"@odata.context": context, **shown}), records=1, ETag=str(row[ETAG]))
@@ -167,7 +167,7 @@ def _row_of(table: Table, key: Mapping[str, Any]) -> Row | None:
 
 
 def _page(
-    request: Request, entity: EntitySet, select: Sequence[str], rows: list[Row], count: int | None, link: str
+    request: Request, entity: EntitySet, select: Sequence[str], rows: list[Any], count: int | None, link: str
 ) -> bytes:
     columns = f"({','.join(select)})" if select else ""
     head: dict[str, Any] = {"@odata.context": f"{request.base}/data/$metadata#{entity.name}{columns}"}

@@ -1,11 +1,15 @@
 """Answers a read of an entity set: which rows, in which order, how many, and where the next page is."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
+from operator import itemgetter
 from typing import Any
 from urllib.parse import quote
+
+import msgspec
 
 from connectors.emulators.dynamics365.bounds import LAST, Bounds, bounds, parts_of
 from connectors.emulators.dynamics365.filter_grammar import Node, Parser
@@ -186,14 +190,20 @@ def _in_order(index: Index, order: Sequence[tuple[str, bool]], visible: Sequence
     return names == columns[: len(names)] or names[: len(columns)] == columns
 
 
-def selected(rows: Iterator[Row], select: Sequence[str], limit: int) -> list[Row]:
+@lru_cache(maxsize=64)
+def _shape(names: tuple[str, ...]) -> tuple[type[msgspec.Struct], Callable[[Row], tuple[Any, ...]]]:
+    """A struct type with these properties, which encodes in half the time of a dict, and what fills it."""
+    fields = [(f"p{at}", Any) for at in range(len(names))]
+    renamed = {f"p{at}": name for at, name in enumerate(names)}
+    return msgspec.defstruct("Selected", fields, rename=renamed, gc=False), itemgetter(*names)
+
+
+def selected(rows: Iterator[Row], select: Sequence[str], limit: int) -> list[Any]:
+    """The next `limit` rows in a form that encodes as JSON, reduced to what was asked for and their tags."""
     if not select:
         return list(islice(rows, limit))
-    names = (ETAG, *select)
-    try:
-        return [{name: row[name] for name in names} for row in islice(rows, limit)]
-    except KeyError:
-        raise ODataError(500, "A row of the table is incomplete.") from None
+    shape, values = _shape((ETAG, *dict.fromkeys(select)))
+    return [shape(*values(row)) for row in islice(rows, limit)]
 
 
 def limit_of(options: Options, page: int) -> int:
