@@ -1,4 +1,4 @@
-"""Endpoints for fields, choices and the account itself (contract 3.10, 3.13)."""
+"""Endpoints for fields, choices, sources and the account itself (contract 3.10, 3.13)."""
 
 from connectors.emulators.emarsys.call import Call
 from connectors.emulators.emarsys.replies import ApiError, reply
@@ -49,3 +49,27 @@ def settings(call: Call) -> Response:
             "country": own["country"],
         }
     )
+
+
+def sources(call: Call) -> Response:
+    return reply(list(call.account.collection("sources").values()))
+
+
+def create_source(call: Call) -> Response:
+    name, known = call.body.get("name"), call.account.collection("sources")
+    if not isinstance(name, str) or not name:
+        raise ApiError(400, 1006, "Empty parameter: name")
+    number = str(max((int(one) for one in known), default=100) + 1)
+    known.put(number, {"id": number, "name": name})
+    return reply({"id": number}, records=1)
+
+
+def delete_source(call: Call) -> Response:
+    if not call.account.collection("sources").delete(call.parts[0]):
+        raise ApiError(400, 2013, f"Invalid source id: {call.parts[0]}")
+    return reply({}, records=1)
+
+
+def campaigns(call: Call) -> Response:
+    """There are no campaigns in an emulated account."""
+    return reply([])

@@ -8,7 +8,7 @@ from connectors.emulators.emarsys.lists import MAX_KEYS
 from connectors.emulators.emarsys.replies import ApiError, bare, reply, whole_number
 from connectors.emulators.system import Response
 
-_DEFAULT_PAGE, _MAX_PAGE = 10_000, 100_000
+_DEFAULT_PAGE, _MAX_PAGE, _OLD_MAX_PAGE = 10_000, 100_000, 1_000_000
 
 RowErrors = dict[str, dict[str, str]]
 
@@ -113,3 +113,18 @@ def contact_ids(call: Call) -> Response:
     more = skip + top < len(members)
     following = f"/contactlist/{list_id}/contactIds?$skiptoken={skip + top}&$top={top}" if more else None
     return bare({"value": page, "next": following}, records=len(page))
+
+
+def member_page(call: Call) -> Response:
+    """The old listing, deprecated in December 2024: ids as strings."""
+    members = list(call.account.lists.members(_list_id(call)))
+    limit = whole_number(call.query.get("limit"), "limit", _OLD_MAX_PAGE)
+    offset = whole_number(call.query.get("offset"), "offset", 0)
+    if not 1 <= limit <= _OLD_MAX_PAGE or offset < 0:
+        raise ApiError(400, 10001, f"limit must be between 1 and {_OLD_MAX_PAGE}")
+    page = members[offset : offset + limit]
+    return reply(page, records=len(page))
+
+
+def has_member(call: Call) -> Response:
+    return reply(call.parts[1] in call.account.lists.members(_list_id(call)))

@@ -38,6 +38,8 @@ def router(runs: Runs) -> Router:
             ("POST", "contactlist/*/replace"): list_calls.replace,
             ("POST", "contactlist/*/rename"): list_calls.rename,
             ("POST", "contactlist/*/deletelist"): list_calls.delete_list,
+            ("GET", "contactlist/*"): list_calls.member_page,
+            ("GET", "contactlist/*/contacts/*"): list_calls.has_member,
             ("GET", "contactlist/*/count"): list_calls.count,
             ("GET", "contactlist/*/contactIds"): list_calls.contact_ids,
             ("GET", "filter"): segment_calls.listing,
@@ -51,5 +53,11 @@ def router(runs: Runs) -> Router:
             ("GET", "filter/*/delete"): segment_calls.delete,
             ("POST", "filter/*/runs"): runs.start,
             ("GET", "filter/runs/*"): runs.state,
+            ("POST", "filter/*/single_runs"): runs.start_single,
+            ("GET", "filter/single_runs/*"): runs.single_state,
+            ("GET", "source"): field_calls.sources,
+            ("POST", "source/create"): field_calls.create_source,
+            ("DELETE", "source/*"): field_calls.delete_source,
+            ("GET", "email"): field_calls.campaigns,
         }
     )

@@ -73,6 +73,23 @@ class Runs:
         run.result = run.result or _result(account, run)
         return reply({"run_id": run_id, "status": "done", "result": run.result})
 
+    def start_single(self, call: Call) -> Response:
+        """Asks whether one contact is in the segment; any number of these may run."""
+        account, contact_id = call.account, call.query.get("contact_id", "")
+        if call.parts[0] not in account.segments.records:
+            raise ApiError(404, 10002, f"Segment not found: {call.parts[0]}")
+        if contact_id not in account.contacts.records:
+            raise ApiError(400, 2008, f"No contact found with the external id: id - {contact_id}")
+        run_id = f"{call.parts[0]}-{contact_id}"
+        return reply({"run_id": run_id, "status": "waiting"})
+
+    def single_state(self, call: Call) -> Response:
+        segment_id, _, contact_id = call.parts[0].partition("-")
+        if segment_id not in call.account.segments.records or contact_id not in call.account.contacts.records:
+            raise ApiError(404, 10008, f"Run not found: {call.parts[0]}")
+        is_in = contact_id in call.account.segments.members(segment_id)
+        return reply({"run_id": call.parts[0], "status": "done", "result": {"is_in_segment": is_in}})
+
 
 def _result(account: Account, run: Run) -> dict[str, Any]:
     ids = account.segments.members(run.segment_id)

@@ -132,7 +132,8 @@ class EmarsysSystem:
                 collection.clear()
             for account in self._accounts:
                 account.sales.clear()
-                account.collection("customers").clear()
+                for hidden in ("customers", "sources"):
+                    account.collection(hidden).clear()
             self._start()
             self._begin(dataset, seed, is_neglected=drift)
 

@@ -82,3 +82,20 @@ def test_lists_are_refused_by_number_and_name(account: Account) -> None:
     assert account.refusal("POST", "/contactlist", {"name": "VIP"}) == (400, 3005)
     assert account.refusal("POST", "/contactlist/Wrong-id/add", {}) == (400, 1)
     assert account.refusal("GET", "/contactlist/7/count") == (404, 3006)
+
+
+def test_the_old_listing_of_a_contact_list_still_works(account: Account) -> None:
+    """Section 3.9: string ids with limit and offset; membership of one contact."""
+    ids = [str(one) for one in account.upsert({EXTERNAL: "C-1"}, {EXTERNAL: "C-2"})["ids"]]
+    body = {"name": "VIP", "key_id": EXTERNAL, "external_ids": ["C-1", "C-2"]}
+    number = account.data("POST", "/contactlist", body)["id"]
+    assert account.data("GET", f"/contactlist/{number}/?limit=1&offset=1") == ids[1:]
+    assert account.data("GET", f"/contactlist/{number}/contacts/{ids[0]}") is True
+
+
+def test_sources_can_be_created_listed_and_deleted(account: Account) -> None:
+    """Section 3.13; section 10: 2013 for an unknown one."""
+    number = account.data("POST", "/source/create", {"name": "ERP bridge"})["id"]
+    assert account.data("GET", "/source") == [{"id": number, "name": "ERP bridge"}]
+    account.data("DELETE", f"/source/{number}")
+    assert account.refusal("DELETE", f"/source/{number}") == (400, 2013)

@@ -95,7 +95,7 @@ def test_a_row_without_order_fails_the_load_after_it_was_accepted(account: Accou
 
 
 def test_bad_rows_make_a_partial_load(account: Account) -> None:
-    """Section 6.1: Partial Load; the rows that can be read are loaded, quotes included, line breaks inside values not."""
+    """Section 6.1: Partial Load; the rows that can be read are loaded; no line breaks inside values."""
     text = rows(
         '"MUG, ""blue""",24.00,SO-1,2026-01-15T10:00:00Z,C-1,2',
         "CUP,five,SO-1,2026-01-15T10:00:00Z,C-1,1",

@@ -163,3 +163,14 @@ def test_only_one_segment_runs_at_a_time(shoppers: Account) -> None:
     assert shoppers.data("POST", f"/filter/{other}/runs")["status"] == "waiting"
     assert shoppers.refusal("GET", "/filter/runs/1") == (404, 10008)
     assert shoppers.refusal("POST", "/filter/1/runs") == (404, 10002)
+
+
+def test_one_contact_can_be_asked_about(shoppers: Account) -> None:
+    """Section 5: `single_runs`."""
+    number = created(shoppers, criterion("country", "equals", "184"))
+    [inside, outside] = shoppers.read("C-1", "C-3", fields=("3",))["result"]
+    answers = []
+    for contact in (inside, outside):
+        run = shoppers.data("POST", f"/filter/{number}/single_runs?contact_id={contact['id']}")["run_id"]
+        answers.append(shoppers.data("GET", f"/filter/single_runs/{run}")["result"]["is_in_segment"])
+    assert answers == [True, False]
