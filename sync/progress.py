@@ -31,12 +31,12 @@ _STATES = {
     RunState.LOST: "Given up after its worker died several times. What was accepted stays accepted.",
 }
 TRIGGERS = {
-    "manual": "started by hand",
-    "schedule": "started by its schedule",
-    "retry": "started by a retry",
-    "recheck": "started to compare again",
-    "release": "started to release held records",
-    "command": "started from the command line",
+    "manual": "by hand",
+    "schedule": "by schedule",
+    "retry": "by a retry",
+    "recheck": "to compare again",
+    "release": "to release held records",
+    "command": "from the command line",
 }
 
 
@@ -62,7 +62,7 @@ class Progress:
 
     @property
     def trigger(self) -> str:
-        return TRIGGERS.get(self.run.trigger, f"started by {self.run.trigger.replace('_', ' ')}")
+        return TRIGGERS.get(self.run.trigger, f"by {self.run.trigger.replace('_', ' ')}")
 
     @property
     def share(self) -> float | None:

@@ -36,27 +36,28 @@ class Section:
     entries: tuple[Entry, ...]
 
 
+EXCEPTIONS = "sync_syncissue_changelist"
 NAVIGATION = (
     Section(
         "Operate",
         (
             Entry("Overview", "overview", "index"),
             Entry("Runs", "runs", "sync_syncrun_changelist", "sync.view_syncrun"),
-            Entry("My queue", "queue", "sync_syncissue_changelist", "sync.view_syncissue", "assignee=me", mine=True),
-            Entry("Exceptions", "alert", "sync_syncissue_changelist", "", "team=operations", Team.OPERATIONS),
+            Entry("My queue", "queue", EXCEPTIONS, "sync.view_syncissue", "assignee=me", mine=True),
+            Entry("Operations exceptions", "alert", EXCEPTIONS, "", "team=operations", Team.OPERATIONS),
         ),
     ),
     Section(
         "Marketing",
         (
-            Entry("Exceptions", "alert", "sync_syncissue_changelist", "", "team=marketing", Team.MARKETING),
+            Entry("Exceptions", "alert", EXCEPTIONS, "", "team=marketing", Team.MARKETING),
             Entry("Segments", "segments", "sync_segmentcheck_changelist", "sync.view_segmentcheck"),
         ),
     ),
     Section(
         "Finance",
         (
-            Entry("Exceptions", "alert", "sync_syncissue_changelist", "", "team=finance", Team.FINANCE),
+            Entry("Exceptions", "alert", EXCEPTIONS, "", "team=finance", Team.FINANCE),
             Entry("Control totals", "totals", "sync_controltotal_changelist", "sync.view_controltotal"),
         ),
     ),

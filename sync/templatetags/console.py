@@ -76,11 +76,12 @@ def local(moment: datetime) -> datetime:
 
 @register.filter
 def clock(moment: datetime | None) -> str:
-    """`22 Nov 2026, 15:20 GMT`: local time with its zone named."""
+    """`22 Nov, 15:20 GMT`: local time with its zone named; the year only where it is not this one."""
     if moment is None:
         return "–"
     there = local(moment)
-    return f"{there:%-d %b %Y, %H:%M} {there.tzname()}"
+    year = "" if there.year == local(timezone.now()).year else f" {there.year}"
+    return f"{there:%-d %b}{year}, {there:%H:%M} {there.tzname()}"
 
 
 @register.filter
