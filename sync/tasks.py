@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from celery import shared_task
 from django.conf import settings
 
-from sync import clock, flows, pending, pipeline, runs
+from sync import bulk, clock, flows, pending, pipeline, runs
 from sync.models import Flow
 
 
@@ -21,6 +21,13 @@ def tick() -> None:
     pending.start_runs()
     for run_id in runs.due():
         work.delay(run_id)
+    for operation_id in bulk.due():
+        bulk_operation.delay(operation_id)
+
+
+@shared_task
+def bulk_operation(operation_id: int) -> None:
+    bulk.run(operation_id)
 
 
 @shared_task

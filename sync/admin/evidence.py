@@ -1,0 +1,95 @@
+"""The request and the reply of a delivery as one exception needs them: this record's part, masked by role.
+
+Deliveries hold whole batches. Of a list only the elements that name the record are kept; a CSV upload is read
+into rows first. What cannot be cut is shown only when it is short.
+"""
+
+import csv
+import io
+import json
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+from sync import masking
+from sync.models import SyncIssue
+
+LARGEST = 20_000
+"""Characters of a payload that a page shows."""
+
+
+def shown(user: Any, issue: SyncIssue) -> dict[str, str] | None:
+    """Request and reply as pretty JSON, or None without a delivery."""
+    delivery = issue.delivery
+    if delivery is None:
+        return None
+    names = names_of(issue)
+    return {
+        "request": _side(user, issue, delivery.request, names),
+        "reply": _side(user, issue, delivery.reply, names),
+        "message": masking.shown_text(user, issue.team, delivery.message),
+    }
+
+
+def names_of(issue: SyncIssue) -> frozenset[str]:
+    """What the record may be called in a payload: its key, the key's last part, and its id at the target."""
+    _, _, account = issue.source_id.rpartition("|")
+    return frozenset(name for name in (issue.source_id, account, issue.target_id) if name)
+
+
+def _side(user: Any, issue: SyncIssue, packed: bytes | memoryview | None, names: frozenset[str]) -> str:
+    text = _unpacked(packed)
+    if not text:
+        return ""
+    payload = _parsed(text)
+    part = cut(payload, names)
+    return json.dumps(masking.shown_payload(user, issue.team, part), indent=2, ensure_ascii=False)[:LARGEST]
+
+
+def _unpacked(packed: bytes | memoryview | None) -> str:
+    if not packed:
+        return ""
+    try:
+        return zlib.decompress(bytes(packed)).decode("utf-8", "replace")
+    except zlib.error:
+        return ""
+
+
+def _parsed(text: str) -> Any:
+    """JSON, else CSV with a heading, else a text without structure (its name makes it personal)."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        pass
+    lines = text.splitlines()
+    if len(lines) > 1 and "," in lines[0]:
+        return list(csv.DictReader(io.StringIO(text)))
+    return {"text": text[:2_000]}
+
+
+def cut(payload: Any, names: frozenset[str]) -> Any:
+    """The payload with long lists and maps narrowed to what names the record."""
+    if isinstance(payload, list):
+        return _cut_list(payload, names)
+    if isinstance(payload, Mapping):
+        mine = {key: value for key, value in payload.items() if str(key) in names}
+        if mine and len(payload) > len(mine):
+            return mine
+        return {key: cut(value, names) for key, value in payload.items()}
+    return payload
+
+
+def _cut_list(items: list[Any], names: frozenset[str]) -> list[Any]:
+    if len(items) <= 1:
+        return items
+    mine = [one for one in items if _names(one, names)]
+    left_out = len(items) - len(mine)
+    return [*mine, {"records": f"{left_out} others of this request are not shown"}] if left_out else mine
+
+
+def _names(part: Any, names: frozenset[str]) -> bool:
+    if isinstance(part, Mapping):
+        return any(str(key) in names or _names(value, names) for key, value in part.items())
+    if isinstance(part, list):
+        return any(_names(one, names) for one in part)
+    return str(part) in names

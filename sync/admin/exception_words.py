@@ -1,0 +1,129 @@
+"""How an exception reads for one person: titles, one-line summaries and values, masked where they must be."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.urls import reverse
+from django.utils.http import urlencode
+
+from sync import masking
+from sync.models import SyncIssue
+
+LABELS = {
+    "email": "E-mail",
+    "first_name": "First name",
+    "last_name": "Last name",
+    "organisation": "Organisation",
+    "phone": "Phone",
+    "street": "Street",
+    "city": "City",
+    "postcode": "Postcode",
+    "country": "Country",
+    "language": "Language",
+    "birth_date": "Date of birth",
+    "loyalty_tier": "Loyalty tier",
+    "on_hold": "On hold",
+    "account": "Customer number",
+}
+
+
+def label(field: str) -> str:
+    return LABELS.get(field, field.replace("_", " ").capitalize())
+
+
+def summary(user: Any, issue: SyncIssue) -> str:
+    """One line: what is wrong with this record."""
+    return happened(user, issue) or issue.catalogue.meaning
+
+
+def happened(user: Any, issue: SyncIssue) -> str:
+    """What is known of this very record; empty where its kind says it all."""
+    if issue.kind == "field_drift" and issue.field:
+        erp, target = values(user, issue)
+        return f"{label(issue.field)}: ERP {erp} · Emarsys {target}"
+    return message(user, issue)
+
+
+def values(user: Any, issue: SyncIssue) -> tuple[str, str]:
+    shown = masking.shown
+    return (
+        shown(user, issue.team, issue.field, issue.erp_value),
+        shown(user, issue.team, issue.field, issue.target_value),
+    )
+
+
+def message(user: Any, issue: SyncIssue) -> str:
+    """The stored message; the two values are taken out before the patterns for e-mails and phones look at it."""
+    text = issue.message
+    if masking.unmasked(user, issue.team):
+        return text
+    if masking.classify(issue.field) is masking.Class.PERSONAL:
+        for value in (issue.erp_value, issue.target_value):
+            text = text.replace(value, masking.MASK) if len(value) > 1 else text
+    return masking.shown_text(user, issue.team, text)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One line of ERP | Emarsys. `verdict` is same, different, erp_only or target_only."""
+
+    label: str
+    erp: str
+    target: str
+    verdict: str
+
+
+VERDICTS = {
+    "same": "Match",
+    "different": "Different",
+    "erp_only": "Missing in Emarsys",
+    "target_only": "Only in Emarsys",
+}
+
+
+def compared(user: Any, issue: SyncIssue, fields: list[dict[str, Any]]) -> list[Compared]:
+    """Differences first; on masked values it still says "different" without showing either (SEC-P6)."""
+    lines = [_compared(user, issue, line) for line in fields]
+    return sorted(lines, key=lambda line: line.verdict == "same")
+
+
+def _compared(user: Any, issue: SyncIssue, line: dict[str, Any]) -> Compared:
+    field, erp, target = str(line.get("field", "")), line.get("erp"), line.get("target")
+    verdict = "same" if line.get("same") else "different"
+    if verdict == "different" and (erp in ("", None)) != (target in ("", None)):
+        verdict = "target_only" if erp in ("", None) else "erp_only"
+    shown = masking.shown
+    return Compared(label(field), shown(user, issue.team, field, erp), shown(user, issue.team, field, target), verdict)
+
+
+def stored_fields(issue: SyncIssue) -> list[dict[str, Any]]:
+    """What both sides showed when the exception was last seen."""
+    fields = issue.details.get("fields") if isinstance(issue.details, dict) else None
+    if fields:
+        return list(fields)
+    if issue.field and (issue.erp_value or issue.target_value):
+        return [{"field": issue.field, "erp": issue.erp_value, "target": issue.target_value, "same": False}]
+    return []
+
+
+def counted_records(issue: SyncIssue) -> str:
+    """The address of exactly the records a counted card stands for; empty where it stands for itself."""
+    ledger: dict[str, dict[str, str]] = {
+        "excluded_no_customer": {"state": "excluded", "rule": "no_customer"},
+        "credit_without_original": {"credit": "without_original"},
+        "case_only_codes": {"codes": "case_only"},
+        "held_for_parent": {"customer": issue.blocked_by or issue.source_id, "state": "held"},
+    }
+    if issue.kind not in ledger:
+        return ""
+    parameters = {"flow": issue.flow.name, **ledger[issue.kind]}
+    return f"{reverse('admin:sync_ledgerentry_changelist')}?{urlencode(parameters)}"
+
+
+@dataclass(frozen=True)
+class Risk:
+    """Value at risk of several exceptions, a sum per currency: never added across them."""
+
+    amount: Decimal
+    currency: str
