@@ -38,6 +38,8 @@ class Control:
     def answer(self, received: Received) -> Response:
         try:
             _only_from_here(received)
+            if not self._hub.is_loaded:
+                raise RefusedError(503, "the emulators are still loading")
             path, _, query = received.target.partition("?")
             parts = [unquote(part) for part in path.split("/")[2:] if part]
             return self._call(received, parts, dict(parse_qsl(query, keep_blank_values=True)))
@@ -79,11 +81,12 @@ class Control:
         if what == "settings":
             return _json(hub.settings)
         root = f"{received.scheme}://{received.headers.get('host', '127.0.0.1')}"
-        return _json({name: {"base": base, **self._described(system, base)} for name, system, base in hub.bases(root)})
+        return _json({name: self._described(system, base) for name, system, base in hub.bases(root)})
 
     def _described(self, system: System, base: str) -> dict[str, Any]:
         sizes = {name: len(collection) for name, collection in system.collections().items()}
-        return {**system.describe(base), "collections": sizes}
+        described = {"base": base, **self._hub.addresses, **system.describe(base)}
+        return {**described, "collections": sizes}
 
     def _reset(self, wanted: Mapping[str, Any]) -> Response:
         unknown = sorted(set(wanted) - {"dataset", "seed", "drift"})

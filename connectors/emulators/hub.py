@@ -66,6 +66,8 @@ class Hub:
         self.faults = Faults()
         self.log = RequestLog()
         self.stopping = Event()
+        self.is_loaded = False
+        self.addresses: dict[str, str] = {}  # where else the process listens, and the certificate it shows there
         self.lock = RLock()
         self.loaded = Loaded(None, 1, True, [])
         self.systems: dict[str, System] = {}
@@ -86,6 +88,7 @@ class Hub:
             self.loaded = kept
         else:
             self.load(dataset, seed, drift)
+        self.is_loaded = True
         gc.freeze()  # half a million lines that never go: the collector need not look at them again
 
     def _kept(self) -> Loaded | None:

@@ -1,18 +1,23 @@
-"""The process: one listening socket, the hub behind it, and a way to run both in a thread."""
+"""The process: a listening socket (and one for TLS), the hub behind it, and a way to run it all in a thread."""
 
 import contextlib
 import errno
 import signal
 import socket
+import ssl
 import sys
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from socketserver import TCPServer, ThreadingMixIn
+from tempfile import TemporaryDirectory
 from types import FrameType
+from typing import Any
 
+from connectors.emulators import tls
 from connectors.emulators.control import Control
 from connectors.emulators.hub import Hub
+from connectors.emulators.system import Response
 from connectors.emulators.wire import Connection, Delivery, Received
 
 
@@ -28,48 +33,57 @@ class Server(ThreadingMixIn, TCPServer):
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], hub: Hub) -> None:
+    def __init__(self, address: tuple[str, int], hub: Hub, secure: ssl.SSLContext | None = None) -> None:
         self.hub = hub
         self.control = Control(hub)
+        self._secure = secure
         self._open: set[socket.socket] = set()
         super().__init__(address, Connection)
 
     @property
     def base(self) -> str:
-        host, port = self.server_address[0], self.server_address[1]
-        return f"http://{host if isinstance(host, str) else host.decode()}:{port}"
+        host, port = str(self.server_address[0]), self.server_address[1]
+        return f"{'https' if self._secure else 'http'}://{host}:{port}"
 
     def answer(self, received: Received) -> Delivery:
         if received.target.startswith("/_control"):
             return Delivery(self.control.answer(received))
+        if not self.hub.is_loaded:
+            return Delivery(Response(503, b'{"error":"the emulators are still loading"}', {"Retry-After": "1"}))
         return self.hub.answer(received)
 
-    def process_request(self, request, client_address):  # type: ignore[no-untyped-def]
+    def get_request(self) -> tuple[Any, Any]:
+        connection, address = super().get_request()
+        if self._secure:
+            # The handshake waits for the first read, which happens in the connection's own thread.
+            connection = self._secure.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        return connection, address
+
+    def process_request(self, request: Any, client_address: Any) -> None:
         self._open.add(request)
         super().process_request(request, client_address)
 
-    def shutdown_request(self, request):  # type: ignore[no-untyped-def]
+    def shutdown_request(self, request: Any) -> None:
         self._open.discard(request)
         super().shutdown_request(request)
 
-    def handle_error(self, request, client_address):  # type: ignore[no-untyped-def]
+    def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that goes away mid-answer is no news; anything else is printed by the base class."""
-        if not isinstance(sys.exc_info()[1], ConnectionError | TimeoutError):
+        if not isinstance(sys.exc_info()[1], ConnectionError | TimeoutError | ssl.SSLError):
             super().handle_error(request, client_address)
 
     def close(self) -> None:
         """Stops listening and hangs up on everybody."""
-        self.hub.close()
         self.server_close()
         for connection in list(self._open):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
 
-def listening(host: str, port: int, hub: Hub) -> Server:
+def listening(host: str, port: int, hub: Hub, secure: ssl.SSLContext | None = None) -> Server:
     """Binds the socket. PortInUseError when somebody else has the port."""
     try:
-        return Server((host, port), hub)
+        return Server((host, port), hub, secure)
     except OSError as error:
         if error.errno not in (errno.EADDRINUSE, errno.EACCES):
             raise
@@ -77,6 +91,36 @@ def listening(host: str, port: int, hub: Hub) -> Server:
             f"Port {port} on {host} is taken: another program listens there, perhaps emulators that still run. "
             "Stop it, or choose another port with --port."
         ) from error
+
+
+@contextlib.contextmanager
+def _listeners(host: str, port: int, tls_port: int | None, hub: Hub) -> Iterator[list[Server]]:
+    """The plain server first; the one for TLS, where it is wanted, keeps its certificate with the state."""
+    with contextlib.ExitStack() as stack:
+        stack.callback(hub.close)
+        servers = [listening(host, port, hub)]
+        stack.callback(servers[0].close)
+        if tls_port is not None:
+            folder = hub.state / "tls" if hub.state else Path(stack.enter_context(TemporaryDirectory()))
+            servers.append(listening(host, tls_port, hub, tls.context(folder)))
+            stack.callback(servers[1].close)
+            hub.addresses["https"] = servers[1].base
+            hub.addresses["certificate"] = str((folder / "certificate.pem").resolve())
+        yield servers
+
+
+@contextlib.contextmanager
+def _answering(servers: list[Server]) -> Iterator[None]:
+    threads = [threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True) for server in servers]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        servers[0].hub.stopping.set()
+        for server, thread in zip(servers, threads, strict=True):
+            server.shutdown()
+            thread.join()
 
 
 def serve(
@@ -88,28 +132,29 @@ def serve(
     drift: bool = True,
     fresh: bool = False,
     host: str = "127.0.0.1",
+    tls_port: int | None = None,
     settings: Mapping[str, str] | None = None,
 ) -> None:
-    """Runs the emulators in the foreground until SIGINT or SIGTERM.
+    """Runs the emulators in the foreground until SIGINT or SIGTERM; only the main thread can call it.
 
     State found in the folder is kept unless `fresh`. PortInUseError before anything is loaded,
     DatasetError when the dataset cannot be read.
     """
     hub = Hub(Path(state) if state else None, dict(settings or {}))
-    server = listening(host, port, hub)
-    try:
-        hub.start(None if empty else dataset, seed, drift, fresh)
+    stopped = threading.Event()
 
-        def stop(signum: int, frame: FrameType | None) -> None:
-            threading.Thread(target=server.shutdown, daemon=True).start()
+    def stop(signum: int, frame: FrameType | None) -> None:
+        stopped.set()
 
+    with _listeners(host, port, tls_port, hub) as servers, _answering(servers):
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, stop)
-        sys.stderr.write(f"Emulators listen on {server.base} ({', '.join(hub.systems)}); Ctrl-C stops them.\n")
+        hub.start(None if empty else dataset, seed, drift, fresh)
+        addresses = " and ".join(server.base for server in servers)
+        sys.stderr.write(f"Emulators listen on {addresses} ({', '.join(hub.systems)}); Ctrl-C stops them.\n")
         sys.stderr.flush()
-        server.serve_forever(poll_interval=0.2)
-    finally:
-        server.close()
+        while not stopped.wait(0.5):
+            pass
 
 
 @contextlib.contextmanager
@@ -120,19 +165,11 @@ def running(
     drift: bool = True,
     fresh: bool = False,
     port: int = 0,
+    tls_port: int | None = None,
     settings: Mapping[str, str] | None = None,
 ) -> Iterator[str]:
-    """The same in a thread, for tests: yields the base address, on a free port unless one is asked for."""
+    """The same in threads, for tests: yields the base address, on a free port unless one is asked for."""
     hub = Hub(Path(state) if state else None, dict(settings or {}))
-    server = listening("127.0.0.1", port, hub)
-    try:
+    with _listeners("127.0.0.1", port, tls_port, hub) as servers, _answering(servers):
         hub.start(dataset, seed, drift, fresh)
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-        thread.start()
-        try:
-            yield server.base
-        finally:
-            server.shutdown()
-            thread.join()
-    finally:
-        server.close()
+        yield servers[0].base

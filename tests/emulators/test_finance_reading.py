@@ -162,3 +162,15 @@ def test_what_is_not_known_is_refused(environment: Environment) -> None:
     assert (answer["code"], answer["message"]) == ("", "An error has occurred.")
     assert answer["innererror"]["stacktrace"]
     assert answer["innererror"]["internalexception"]["type"]
+
+
+def test_the_metadata_service_names_keys_and_types(environment: Environment) -> None:
+    """dynamics365.md 2.1: asked before each keyed call by a public client"""
+    address = f"{environment.base}/Metadata/PublicEntities('CustomersV3')"
+    entity = environment.session.get(address, timeout=10).json()
+    assert (entity["Name"], entity["EntitySetName"]) == ("CustomerV3", "CustomersV3")
+    keys = [declared["Name"] for declared in entity["Properties"] if declared["IsKey"]]
+    assert keys == KEY.split(",")
+    listed = environment.session.get(f"{environment.base}/metadata/DataEntities", timeout=10).json()["value"]
+    assert {row["PublicCollectionName"] for row in listed} >= {"CustomersV3", "SalesInvoiceV2Lines"}
+    assert environment.session.get(f"{environment.base}/metadata/Labels", timeout=10).status_code == 404

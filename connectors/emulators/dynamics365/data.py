@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from connectors.emulators.dynamics365 import metadata
+from connectors.emulators.dynamics365 import metadata, metadata_service
 from connectors.emulators.dynamics365.query import (
     limit_of,
     matches,
@@ -37,6 +37,8 @@ class Data:
     def handle(self, request: Request, company: str) -> Response:
         """ODataError for everything that is not answered with rows."""
         root = f"{request.base}/data"
+        if request.method == "GET" and request.path.lower().startswith("/metadata/"):
+            return metadata_service.answer(request.path, request.base)
         if request.path.rstrip("/") == "/data":
             return odata(metadata.service_document(root))
         if request.path == "/data/$metadata":
