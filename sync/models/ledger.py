@@ -43,7 +43,8 @@ class LedgerEntry(models.Model):
         constraints = [models.UniqueConstraint(fields=["flow", "source_id"], name="sent_once")]
         indexes = [
             models.Index(fields=["flow", "day", "state"], name="ledger_day"),
-            models.Index(fields=["flow", "customer", "sku"], name="ledger_customer"),
+            models.Index(fields=["customer", "sku"], name="ledger_customer"),
+            models.Index(fields=["raw_digest"], condition=Q(raw_digest__isnull=False), name="ledger_raw_digest"),
             models.Index(fields=["document"], name="ledger_document"),
             models.Index(fields=["delivery"], condition=Q(delivery__isnull=False), name="ledger_delivery"),
             models.Index(
