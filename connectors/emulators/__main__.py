@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from connectors.emulators.dataset import DatasetError
-from connectors.emulators.server import PortInUseError, serve
+from connectors.emulators.server import InUseError, serve
 
 
 def main() -> int:
@@ -31,7 +31,7 @@ def main() -> int:
             tls_port=options.tls_port,
             settings=dict(switch.partition("=")[::2] for switch in options.set),
         )
-    except (PortInUseError, DatasetError) as error:
+    except (InUseError, DatasetError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import fcntl
 import signal
 import socket
 import ssl
@@ -16,13 +17,22 @@ from typing import Any
 
 from connectors.emulators import tls
 from connectors.emulators.control import Control
+from connectors.emulators.datasets import DEMO
 from connectors.emulators.hub import Hub
 from connectors.emulators.system import Response
 from connectors.emulators.wire import Connection, Delivery, Received
 
 
-class PortInUseError(Exception):
-    """The message is for the person who started the emulators."""
+class InUseError(Exception):
+    """Somebody else has the port or the state; the message is for the person who started the emulators."""
+
+
+class PortInUseError(InUseError):
+    """Another program listens on the port."""
+
+
+class StateInUseError(InUseError):
+    """Other emulators keep their state in the same folder."""
 
 
 class Server(ThreadingMixIn, TCPServer):
@@ -94,18 +104,36 @@ def listening(host: str, port: int, hub: Hub, secure: ssl.SSLContext | None = No
 
 
 @contextlib.contextmanager
-def _listeners(host: str, port: int, tls_port: int | None, hub: Hub) -> Iterator[list[Server]]:
+def _alone(state: Path) -> Iterator[None]:
+    """Two processes appending to one journal would ruin it. The lock goes with the process, however it ends."""
+    state.mkdir(parents=True, exist_ok=True)
+    with (state / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StateInUseError(f"{state} is in use by emulators that still run. Stop them first.") from None
+        yield
+
+
+@contextlib.contextmanager
+def _listeners(
+    host: str, port: int, tls_port: int | None, state: str | Path | None, settings: Mapping[str, str] | None
+) -> Iterator[list[Server]]:
     """The plain server first; the one for TLS, where it is wanted, keeps its certificate with the state."""
     with contextlib.ExitStack() as stack:
+        folder = Path(state) if state else None
+        if folder is not None:
+            stack.enter_context(_alone(folder))
+        hub = Hub(folder, dict(settings or {}))
         stack.callback(hub.close)
         servers = [listening(host, port, hub)]
         stack.callback(servers[0].close)
         if tls_port is not None:
-            folder = hub.state / "tls" if hub.state else Path(stack.enter_context(TemporaryDirectory()))
-            servers.append(listening(host, tls_port, hub, tls.context(folder)))
+            keys = folder / "tls" if folder else Path(stack.enter_context(TemporaryDirectory()))
+            servers.append(listening(host, tls_port, hub, tls.context(keys)))
             stack.callback(servers[1].close)
             hub.addresses["https"] = servers[1].base
-            hub.addresses["certificate"] = str((folder / "certificate.pem").resolve())
+            hub.addresses["certificate"] = str((keys / "certificate.pem").resolve())
         yield servers
 
 
@@ -140,21 +168,32 @@ def serve(
     State found in the folder is kept unless `fresh`. PortInUseError before anything is loaded,
     DatasetError when the dataset cannot be read.
     """
-    hub = Hub(Path(state) if state else None, dict(settings or {}))
     stopped = threading.Event()
 
     def stop(signum: int, frame: FrameType | None) -> None:
         stopped.set()
 
-    with _listeners(host, port, tls_port, hub) as servers, _answering(servers):
+    with _listeners(host, port, tls_port, state, settings) as servers, _answering(servers):
+        hub = servers[0].hub
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, stop)
         hub.start(None if empty else dataset, seed, drift, fresh)
         addresses = " and ".join(server.base for server in servers)
         sys.stderr.write(f"Emulators listen on {addresses} ({', '.join(hub.systems)}); Ctrl-C stops them.\n")
+        kept = hub.loaded
+        if (kept.dataset, kept.seed) != _asked_for(empty, dataset, seed):
+            said = f"They keep the state of {kept.dataset or 'no dataset'}, seed {kept.seed}; --fresh starts over.\n"
+            sys.stderr.write(said)
         sys.stderr.flush()
         while not stopped.wait(0.5):
             pass
+
+
+def _asked_for(empty: bool, dataset: str | None, seed: int) -> tuple[str | None, int]:
+    """What the state would have been made from: a folder counts by its full path."""
+    if empty or dataset is None:
+        return None, seed
+    return (dataset if dataset == DEMO else str(Path(dataset).expanduser().resolve())), seed
 
 
 @contextlib.contextmanager
@@ -169,7 +208,6 @@ def running(
     settings: Mapping[str, str] | None = None,
 ) -> Iterator[str]:
     """The same in threads, for tests: yields the base address, on a free port unless one is asked for."""
-    hub = Hub(Path(state) if state else None, dict(settings or {}))
-    with _listeners("127.0.0.1", port, tls_port, hub) as servers, _answering(servers):
-        hub.start(dataset, seed, drift, fresh)
+    with _listeners("127.0.0.1", port, tls_port, state, settings) as servers, _answering(servers):
+        servers[0].hub.start(dataset, seed, drift, fresh)
         yield servers[0].base

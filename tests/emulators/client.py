@@ -135,6 +135,14 @@ class Process:
             self._process.stderr.close()
         return self._process.returncode
 
+    def stop_and_listen(self) -> str:
+        """Ends it; what it said after its first line."""
+        assert self._process.stderr is not None
+        self._process.terminate()
+        said = self._process.stderr.read()
+        self.wait()
+        return said
+
     def stop(self) -> int:
         self._process.terminate()
         return self.wait()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from connectors.emulators.server import PortInUseError, running
+from connectors.emulators.server import PortInUseError, StateInUseError, running
 from tests.emulators.client import Environment, Process
 
 
@@ -101,3 +101,21 @@ def test_nonsense_on_the_socket_is_answered_with_400(environment: Environment) -
     with socket.create_connection(("127.0.0.1", port), timeout=5) as raw:
         raw.sendall(b"GARBAGE\r\n\r\n")
         assert raw.recv(1000).startswith(b"HTTP/1.1 400 ")
+
+
+def test_two_processes_do_not_share_one_state(tmp_path: Path) -> None:
+    with running(state=tmp_path), pytest.raises(StateInUseError, match="in use by emulators"), running(state=tmp_path):
+        pass
+    with running(state=tmp_path) as root:
+        assert Environment(root).token().status_code == 200
+
+
+def test_another_dataset_does_not_replace_the_state_and_says_so(tmp_path: Path, shop: Path) -> None:
+    with running(state=tmp_path, dataset=str(shop)):
+        pass
+    process = Process(free_port(), "--state", str(tmp_path), "--empty")
+    try:
+        assert len(Environment(process.root).sign_in().rows("CustomersV3")) == 5
+    finally:
+        said = process.stop_and_listen()
+    assert f"They keep the state of {shop}, seed 1; --fresh starts over." in said
