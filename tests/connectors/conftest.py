@@ -43,10 +43,17 @@ class Budget(Unlimited):
         self.observed.append((limit, remaining, reset_at))
 
 
-@pytest.fixture
-def server() -> Iterator[HTTPServer]:
-    with HTTPServer() as running:
+@pytest.fixture(scope="session")
+def running_server() -> Iterator[HTTPServer]:
+    with HTTPServer(threaded=True) as running:
         yield running
+
+
+@pytest.fixture
+def server(running_server: HTTPServer) -> HTTPServer:
+    """One server for all tests (stopping one takes half a second), empty for each."""
+    running_server.clear()
+    return running_server
 
 
 @pytest.fixture
