@@ -85,11 +85,12 @@ class Emarsys:
         return self._segments.members(segment)
 
     def check(self) -> str:
+        key = self._schema.key
         reply = replies.call(self._http, "GET", "settings", None)
         account = replies.envelope(reply).data if reply.status == 200 else {}
         name = account.get("name", "") if isinstance(account, dict) else ""
         named = f" as {name}" if name else ""
-        return f"Answers{named}; the key field {self._settings.text('KEY_FIELD')} is field {self._schema.key}."
+        return f"Answers{named}; the key field {self._settings.text('KEY_FIELD')} is field {key}."
 
     @property
     def _schema(self) -> mapping.Schema:
