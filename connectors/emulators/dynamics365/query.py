@@ -1,7 +1,7 @@
 """Answers a read of an entity set: which rows, in which order, how many, and where the next page is."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -12,13 +12,15 @@ from urllib.parse import quote
 import msgspec
 
 from connectors.emulators.dynamics365.bounds import LAST, Bounds, bounds, parts_of
-from connectors.emulators.dynamics365.filter_grammar import Node, Parser
+from connectors.emulators.dynamics365.filter_grammar import Either, Node, Parser
 from connectors.emulators.dynamics365.predicates import Test, test_of
 from connectors.emulators.dynamics365.replies import ODataError, unknown_property
 from connectors.emulators.dynamics365.schema import ETAG, EntitySet
 from connectors.emulators.dynamics365.tables import Index, Row, Table
 
 _KNOWN = frozenset(("$filter", "$orderby", "$select", "$top", "$skip", "$count", "$expand", "$format", "cross-company"))
+# A list of keys to fetch is an `or` of as many branches; integrations stay near 25 (2.4).
+_MOST_ALTERNATIVES = 500
 _LINK_ENDS = re.compile(r"(?:^|&)(?:\$|%24)skip=\d+&(?:\$|%24)top=\d+$")
 
 
@@ -130,11 +132,11 @@ def matches(table: Table, options: Options, company: str | None) -> Matches:
     visible = [company] if company is not None else table.companies()
     plans = [_plan(table, index, options, visible, test) for index in table.indexes()]
     fitting = [plan for plan in plans if _in_order(plan.index, options.order, visible)]
-    best = min(plans, key=_width)
+    best = min(plans, key=lambda plan: _total(plan.stretches))
     if fitting:
-        walk = min(fitting, key=_width) if options.order else best
+        walk = min(fitting, key=lambda plan: _total(plan.stretches)) if options.order else best
         # Sorting a small stretch beats walking a large one.
-        if not options.order or _width(walk) <= 20_000 + 4 * _width(best):
+        if not options.order or _total(walk.stretches) <= 20_000 + 4 * _total(best.stretches):
             return walk
     rows = list(best.rows(0))
     for name, descending in reversed(options.order):
@@ -146,19 +148,45 @@ def _sortable(value: Any) -> tuple[int, Any]:
     return (0, value) if isinstance(value, int | float) else (1, str(value))
 
 
-def _width(plan: Matches) -> int:
-    return sum(end - start for start, end in plan.stretches)
-
-
 def _plan(table: Table, index: Index, options: Options, visible: Sequence[str], test: Test | None) -> Matches:
     parts = parts_of(options.where)
+    best, exact = _stretches(table, index, parts, visible)
+    for either in parts:
+        if isinstance(either, Either) and not exact and len(either.parts) <= _MOST_ALTERNATIVES:
+            others = [part for part in parts if part is not either]
+            found = [_stretches(table, index, [*others, *parts_of(part)], visible) for part in either.parts]
+            union = _joined(stretch for stretches, _ in found for stretch in stretches)
+            if _total(union) < _total(best):
+                best, exact = union, all(exactly for _, exactly in found)
+    return Matches(index, best, None if exact else test)
+
+
+def _stretches(
+    table: Table, index: Index, parts: Sequence[Node], visible: Sequence[str]
+) -> tuple[list[tuple[int, int]], bool]:
+    """Where rows that pass can be, and whether all rows there do."""
     stretches, exact = [], True
     for found in _by_company(table.entity, parts, index.columns, visible):
         start, end = index.position(found.low), index.position(found.high)
         exact = exact and found.exact
         if start < end:
             stretches.append((start, end))
-    return Matches(index, stretches, None if exact else test)
+    return stretches, exact
+
+
+def _joined(stretches: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The same positions in order, none of them twice."""
+    joined: list[tuple[int, int]] = []
+    for start, end in sorted(stretches):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((start, end))
+    return joined
+
+
+def _total(stretches: Sequence[tuple[int, int]]) -> int:
+    return sum(end - start for start, end in stretches)
 
 
 def _by_company(

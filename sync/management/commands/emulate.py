@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from connectors.emulators.dataset import DatasetError
-from connectors.emulators.server import PortInUseError, serve
+from connectors.emulators.server import InUseError, serve
 
 
 class Command(BaseCommand):
@@ -33,5 +33,5 @@ class Command(BaseCommand):
                 drift=not options["no_drift"],
                 fresh=options["fresh"],
             )
-        except (PortInUseError, DatasetError) as error:
+        except (InUseError, DatasetError) as error:
             raise CommandError(str(error), returncode=1) from error
