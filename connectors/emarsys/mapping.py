@@ -174,7 +174,7 @@ def _shown(schema: Schema, name: str, value: str) -> str:
         return schema.language_of.get(value, value)
     if name == "opt_in":
         return _OPT_IN.get(value, "")
-    return value
+    return value.lower() if name == "email" else value
 
 
 def _text(value: object) -> str:
