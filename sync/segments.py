@@ -6,29 +6,28 @@ target's own tree (contracts/emarsys.md section 5): `{"type": "and" | "or", "chi
 the emulated system's; a real account's others make a segment unreadable, never wrong.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 Criteria = Mapping[str, Any]
 Values = Mapping[str, str]
 """A person's values by the field's string id at Emarsys, as Emarsys would store them; absent or "" is empty."""
 
-OWNED = {
-    "email": "email",
-    "first_name": "first_name",
-    "last_name": "last_name",
-    "birth_date": "birth_date",
-    "address": "street",
-    "city": "city",
+_CANONICAL = {
     "zip_code": "postcode",
-    "country": "country",
-    "phone": "phone",
-    "mobile": "phone",
+    "address": "street",
     "company_name": "organisation",
-    "loyaltyTier": "loyalty_tier",
-    "loyalty_tier": "loyalty_tier",
+    "registration_language": "language",
 }
-"""String id at Emarsys → canonical field of a customer, where every account agrees."""
+"""String id at Emarsys → canonical field of a customer, where the two are not the same word."""
+
+
+def canonical(string_id: str) -> str:
+    """The customer's field that a criterion reads: by its known name, else by the same letters (`loyaltyTier`)."""
+    if string_id in _CANONICAL:
+        return _CANONICAL[string_id]
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", string_id).lower()
 
 
 class UnreadableError(Exception):
@@ -56,12 +55,15 @@ def fields_read(criteria: Criteria) -> Iterator[str]:
         yield str(criteria.get("field"))
 
 
-def why_not_readable(criteria: Criteria | None, owned: Mapping[str, str] = OWNED) -> str:
-    """Empty when the ERP can say who belongs into the segment, else the sentence that says why not."""
+def why_not_readable(criteria: Criteria | None, owned: Collection[str]) -> str:
+    """Empty when the ERP can say who belongs into the segment, else the sentence that says why not.
+
+    `owned` are the canonical fields that we write into the target.
+    """
     if not criteria:
         return "Emarsys does not show this segment's criteria (behaviour, purchases or a combination of segments)."
     try:
-        foreign = sorted({field for field in fields_read(criteria) if field not in owned})
+        foreign = sorted({field for field in fields_read(criteria) if canonical(field) not in owned})
         evaluate(criteria, {})
         _every_part(criteria)
     except UnreadableError as error:

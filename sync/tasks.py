@@ -6,6 +6,7 @@ from celery import shared_task
 from django.conf import settings
 
 from sync import bulk, clock, flows, pending, pipeline, runs
+from sync import segment_check as segment_checks
 from sync.models import Flow
 
 
@@ -23,11 +24,18 @@ def tick() -> None:
         work.delay(run_id)
     for operation_id in bulk.due():
         bulk_operation.delay(operation_id)
+    for check_id in segment_checks.due():
+        segment_check.delay(check_id)
 
 
 @shared_task
 def bulk_operation(operation_id: int) -> None:
     bulk.run(operation_id)
+
+
+@shared_task
+def segment_check(check_id: int) -> None:
+    segment_checks.run(check_id)
 
 
 @shared_task

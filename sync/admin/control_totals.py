@@ -53,6 +53,7 @@ class TotalRow:
     cells: list[Cell]
     difference: Cell
     because: str
+    first: str = ""
     url: str = ""
 
 
@@ -93,11 +94,11 @@ def rows(shown: Period) -> list[TotalRow]:
         return [*found, *_totals(shown)]
     by_month: dict[str, list[TotalRow]] = {}
     for row in _days(shown):
-        by_month.setdefault(row.label[:7], []).append(row)
+        by_month.setdefault(row.first[:7], []).append(row)
     table: list[TotalRow] = []
     for month in sorted(by_month, reverse=True):
         table += by_month[month]
-        table += [row for row in found if row.url and f"from={month}" in row.url]
+        table += [row for row in found if row.first[:7] == month]
     return [*table, *_totals(shown)]
 
 
@@ -115,7 +116,7 @@ def _sums(shown: Period, *groups: str) -> Iterator[dict[str, Any]]:
 def _days(shown: Period) -> Iterator[TotalRow]:
     for group in sorted(_sums(shown, "day", "company", "currency"), key=_newest_first("day")):
         where = {"day": group["day"].isoformat(), "company": group["company"], "currency": group["currency"]}
-        yield _row(group, group["day"].isoformat(), "day", where)
+        yield _row(group, f"{group['day']:%-d %b %Y}", "day", where)
 
 
 def _months(shown: Period) -> Iterator[TotalRow]:
@@ -150,7 +151,8 @@ def _row(group: dict[str, Any], label: str, kind: str, where: dict[str, str], ur
     cells = [Cell(amounts[name], lines[name], _opens(where, None if name == "erp" else name)) for name in COLUMNS]
     rest = Cell(amounts["erp"] - amounts["accepted"], lines["erp"] - lines["accepted"], _opens(where, "unsettled"))
     because = explain(amounts, lines, group["currency"])
-    return TotalRow(label, kind, group["company"], group["currency"], group["docs"], cells, rest, because, url)
+    first = where.get("day") or where["from"]
+    return TotalRow(label, kind, group["company"], group["currency"], group["docs"], cells, rest, because, first, url)
 
 
 def _opens(where: dict[str, str], state: str | None) -> str:

@@ -58,7 +58,8 @@ def message(user: Any, issue: SyncIssue) -> str:
     text = issue.message
     if masking.unmasked(user, issue.team):
         return text
-    if masking.classify(issue.field) is masking.Class.PERSONAL:
+    of_a_record = bool(issue.source_id or issue.target_id)
+    if of_a_record and masking.classify(issue.field) is masking.Class.PERSONAL:
         for value in (issue.erp_value, issue.target_value):
             text = text.replace(value, masking.MASK) if len(value) > 1 else text
     return masking.shown_text(user, issue.team, text)
