@@ -204,7 +204,7 @@ class Slice:
         if watermark is not None:
             values["watermark_to"] = watermark
         if total is not None:
-            values["total"] = total
+            values["total"] = F("read") + total  # the source counts from this page on
         self.lease.change(
             read=F("read") + result.read,
             pages=F("pages") + 1,

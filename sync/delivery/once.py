@@ -6,7 +6,6 @@ still `sending` when nobody works on it any more is unknown: it is never sent ag
 
 import re
 from collections.abc import Sequence
-from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -15,7 +14,7 @@ from django.db import transaction
 from connectors.base import Encoded, Excluded, Gone, Known, Outcome
 from connectors.errors import RecordError
 from connectors.records import Sale
-from sync import clock, storage
+from sync import storage
 from sync.catalogue import Bucket, LedgerState, LinkState
 from sync.delivery.page import Candidate, PageResult, Work, candidates, fault_findings
 from sync.delivery.requests import Request, batches, call, intend, write_outcomes
@@ -70,7 +69,7 @@ def deliver_once(work: Work) -> PageResult:
     result.requests = sum(request.calls for request in requests)
     result.interrupted = next((request.error for request in requests if request.error), None)
     rows += _outcome_rows(work, due, requests, result)
-    result.days = {written[_DAY] for written in rows}
+    result.days = {written[_DAY] for written in rows} | {sale.sold_at.date() for _, sale, _ in due}
     unsent = [one.key for request in requests for one in request.results if one.outcome is Outcome.RETRYABLE]
     result.write = partial(_write, work.route.flow, requests, rows, unsent)
     return result
@@ -78,6 +77,9 @@ def deliver_once(work: Work) -> PageResult:
 
 def _write(flow: Flow, requests: Sequence[Request], rows: Sequence[tuple[Any, ...]], unsent: Sequence[str]) -> None:
     write_outcomes(requests)
+    for request in requests:
+        if request.outcome in (LedgerState.ACCEPTED, LedgerState.UNKNOWN):
+            LedgerEntry.objects.filter(delivery=request.delivery).update(state=request.outcome)
     storage.upsert(LINES, rows)
     if unsent:  # the target certainly did nothing with them: they are as if they had not been read
         LedgerEntry.objects.filter(flow=flow, source_id__in=unsent, state=LedgerState.SENDING).delete()
@@ -88,7 +90,7 @@ def _not_known(work: Work, result: PageResult) -> list[tuple[bytes, bytes]]:
     digested = [(row, work.digest(row)) for row in work.rows]
     if work.forced:
         return digested
-    known = storage.known(LedgerEntry, "raw_digest", [digest for _, digest in digested])
+    known = storage.known(LedgerEntry, "raw_digest", [digest for _, digest in digested], "state = 'accepted'")
     fresh = [pair for pair in digested if pair[1] not in known]
     result.unchanged = len(digested) - len(fresh)
     return fresh
@@ -235,7 +237,8 @@ def _outcome_rows(
             state, bucket = STATES[one.outcome]
             candidate, sale = by_key[one.key]
             result.put(bucket, one.key)
-            rows.append(row(work, candidate, sale, state, delivery_id=request.delivery.pk))
+            if request.outcome != state:  # a request that went through as a whole is settled by one statement
+                rows.append(row(work, candidate, sale, state, delivery_id=request.delivery.pk))
             if one.outcome is Outcome.ACCEPTED:
                 _settle(candidate, sale, result)
             elif one.outcome is Outcome.REJECTED:
@@ -263,9 +266,8 @@ def row(
     *,
     rule: str = "",
     delivery_id: int | None = None,
-    now: datetime | None = None,
 ) -> tuple[Any, ...]:
-    """A ledger row in the order of COLUMNS. The digest is kept only for what is accepted."""
+    """A ledger row in the order of COLUMNS. Its digest counts only while its state is accepted."""
     digits = _DIGITS.findall(sale.document)
     return (
         work.route.flow.pk,
@@ -288,8 +290,8 @@ def row(
         state.value,
         rule,
         "",
-        candidate.digest if state is LedgerState.ACCEPTED else None,
+        candidate.digest,
         delivery_id,
         work.lease.run.pk,
-        now or clock.now(),
+        work.now,
     )

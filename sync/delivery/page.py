@@ -3,11 +3,12 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 
 from connectors.base import Excluded, Fault, Gone, Row
 from connectors.errors import ConnectorError, RecordError
 from connectors.records import Record
+from sync import clock
 from sync.catalogue import Bucket
 from sync.delivery.adoption import Adoption
 from sync.flows import Route
@@ -26,6 +27,7 @@ class Work:
     executor: Executor
     adoption: Adoption
     forced: bool = False
+    now: datetime = field(default_factory=clock.now)
 
 
 @dataclass

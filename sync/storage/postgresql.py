@@ -58,11 +58,13 @@ class PostgreSQL:
             cursor.execute(table.insert(f"SELECT {names} FROM {temporary}"))
             cursor.execute(f"DROP TABLE {temporary}")
 
-    def known(self, model: type[models.Model], column: str, digests: Sequence[bytes]) -> set[bytes]:
+    def known(self, model: type[models.Model], column: str, digests: Sequence[bytes], where: str) -> set[bytes]:
         wanted = "{" + ",".join(digest.hex() for digest in digests) + "}"
         with self._cursor(binary=True) as cursor:
             cursor.execute(
-                f"SELECT uuid_send({column}) FROM {model._meta.db_table} WHERE {column} = ANY(%s::uuid[])", [wanted]
+                f"SELECT uuid_send({column}) FROM {model._meta.db_table} "
+                f"WHERE {column} = ANY(%s::uuid[]) AND {where}",
+                [wanted],
             )
             return {digest for (digest,) in cursor}
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from django.db import connection, models
@@ -11,6 +12,7 @@ from django.db import connection, models
 from sync.storage.tables import Table
 
 
+@lru_cache(64)  # a page has one moment of writing and a few days
 def _moment(value: datetime | None) -> str | None:
     return None if value is None else value.astimezone(UTC).replace(tzinfo=None).isoformat(" ")
 
@@ -23,6 +25,7 @@ def _decimal(value: Decimal | None) -> str | None:
     return None if value is None else str(value)
 
 
+@lru_cache(512)
 def _day(value: date | None) -> str | None:
     return None if value is None else value.isoformat()
 
@@ -53,11 +56,11 @@ class SQLite:
             written.append(values)
         return written
 
-    def known(self, model: type[models.Model], column: str, digests: Sequence[bytes]) -> set[bytes]:
+    def known(self, model: type[models.Model], column: str, digests: Sequence[bytes], where: str) -> set[bytes]:
         with connection.cursor() as cursor:
             cursor.execute(
                 f"SELECT {column} FROM {model._meta.db_table} "
-                f"WHERE {column} IN (SELECT value FROM json_each(%s)) AND {column} IS NOT NULL",
+                f"WHERE {column} IN (SELECT value FROM json_each(%s)) AND {column} IS NOT NULL AND {where}",
                 [json.dumps([digest.hex() for digest in digests])],
             )
             return {bytes.fromhex(digest) for (digest,) in cursor.fetchall()}

@@ -52,7 +52,7 @@ def _kind(field: Any) -> str:
 
 class Backend(Protocol):
     def upsert(self, table: Table, rows: Iterable[Sequence[Any]]) -> None: ...
-    def known(self, model: type[models.Model], column: str, digests: Sequence[bytes]) -> set[bytes]: ...
+    def known(self, model: type[models.Model], column: str, digests: Sequence[bytes], where: str) -> set[bytes]: ...
     def fetch(
         self,
         model: type[models.Model],
@@ -85,9 +85,9 @@ def upsert(target: Table, rows: Sequence[Sequence[Any]]) -> None:
         backend().upsert(target, rows)
 
 
-def known(model: type[models.Model], column: str, digests: Sequence[bytes]) -> set[bytes]:
-    """Those of these digests that the column holds."""
-    return backend().known(model, column, digests) if digests else set()
+def known(model: type[models.Model], column: str, digests: Sequence[bytes], where: str = "1 = 1") -> set[bytes]:
+    """Those of these digests that the column holds, among the rows that `where` names."""
+    return backend().known(model, column, digests, where) if digests else set()
 
 
 def fetch(
