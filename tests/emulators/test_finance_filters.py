@@ -131,7 +131,11 @@ def test_lines_are_read_by_window_and_keyset(environment: Environment) -> None:
         "(dataAreaId eq 'usmf' and InvoiceNumber eq 'SO-1' and LineCreationSequenceNumber gt 1))"
     )
     by_number = "dataAreaId,InvoiceNumber,LineCreationSequenceNumber"
-    for condition in (f"{window} and {keyset}", f"{keyset} and {window}"):
+    nested = (
+        "(dataAreaId gt 'usmf' or (dataAreaId eq 'usmf' and (InvoiceNumber gt 'SO-1' or "
+        "(InvoiceNumber eq 'SO-1' and LineCreationSequenceNumber gt 1))))"
+    )
+    for condition in (f"{window} and {keyset}", f"{keyset} and {window}", f"{window} and {nested}"):
         rows = environment.rows("SalesInvoiceV2Lines", filter=condition, orderby=by_number, count="true")
         assert [(row["InvoiceNumber"], row["LineCreationSequenceNumber"]) for row in rows] == [("SO-1", 2), ("SO-2", 1)]
     one = "dataAreaId eq 'usmf' and InvoiceNumber eq 'SO-1' and LineCreationSequenceNumber gt 1"

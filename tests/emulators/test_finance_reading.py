@@ -174,3 +174,23 @@ def test_the_metadata_service_names_keys_and_types(environment: Environment) -> 
     listed = environment.session.get(f"{environment.base}/metadata/DataEntities", timeout=10).json()["value"]
     assert {row["PublicCollectionName"] for row in listed} >= {"CustomersV3", "SalesInvoiceV2Lines"}
     assert environment.session.get(f"{environment.base}/metadata/Labels", timeout=10).status_code == 404
+
+
+def test_how_much_an_answer_explains_is_the_clients_choice(environment: Environment) -> None:
+    """dynamics365.md 2.2: odata.metadata in Accept"""
+    answers = {}
+    for detail in ("none", "minimal", "full"):
+        headers = {"Accept": f"application/json;odata.metadata={detail}"}
+        path = "CustomersV3?$select=CustomerAccount,dataAreaId&$filter=CustomerAccount eq 'C-1'&$count=true"
+        answer = environment.call("GET", path, headers=headers)
+        assert f"odata.metadata={detail}" in answer.headers["Content-Type"]
+        answers[detail] = answer.json()
+    row = {"CustomerAccount": "C-1", "dataAreaId": "usmf"}
+    assert answers["none"] == {"@odata.count": 1, "value": [row]}
+    [minimal] = answers["minimal"]["value"]
+    [full] = answers["full"]["value"]
+    assert minimal == {"@odata.etag": minimal["@odata.etag"], **row}
+    assert full["@odata.type"] == "#Microsoft.Dynamics.DataEntities.CustomerV3"
+    assert environment.session.get(full["@odata.id"], timeout=10).json()["PersonFirstName"] == "Ada"
+    keyed = environment.call("GET", full["@odata.editLink"], headers={"Accept": "application/json;odata.metadata=none"})
+    assert not [name for name in keyed.json() if name.startswith("@")]

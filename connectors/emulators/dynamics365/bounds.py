@@ -121,11 +121,25 @@ def _range(
     return low, high, narrowed
 
 
+def _branches(node: Either) -> list[list[Node]]:
+    """The alternatives, each a list of conditions; nested ones (`a eq 1 and (b gt 2 or …)`) are spread out."""
+    found = []
+    for part in node.parts:
+        conditions: list[Node] = [part] if isinstance(part, Either) else parts_of(part)
+        nested = [condition for condition in conditions if isinstance(condition, Either)]
+        if len(nested) != 1:
+            found.append(conditions)
+            continue
+        others = [condition for condition in conditions if condition is not nested[0]]
+        found += [[*others, *branch] for branch in _branches(nested[0])]
+    return found
+
+
 def _keyset(entity: EntitySet, node: Node, columns: tuple[str, ...]) -> tuple[Any, ...] | None:
     """The last key already read, when the condition is a keyset over these columns from the first on."""
     if not isinstance(node, Either):
         return None
-    branches = sorted((parts_of(part) for part in node.parts), key=len)
+    branches = sorted(_branches(node), key=len)
     last = branches[-1]
     values: list[Any] = []
     for column in columns[: len(last)]:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -72,13 +73,17 @@ class Data:
         if fault.get("kind") == "partial":
             limit = min(limit, int(fault.get("rows", max(1, limit // 2))))
         walk = found.rows(options.skip)
-        rows = selected(walk, options.select, limit)
+        detail = _detail(request)
+        rows = selected(walk, _names(entity, options.select, detail), limit)
         more = len(rows) == limit and next(islice(walk, 1), None) is not None
         count = found.count() if options.count else None
         link = next_link(request.base, request.target, options, len(rows), page, more)
         if fault.get("kind") == "repeat_next_link":
             link = f"{request.base}{request.target}"
-        answer = odata(_page(request, entity, options.select, rows, count, link), records=len(rows))
+        if detail == "full":
+            rows = [_annotated(request, entity, row) for row in rows]
+        body = _page(request, entity, options.select, rows, count, link, bare=detail == "none")
+        answer = odata(body, records=len(rows), detail=detail)
         self._last[entity.name] = answer
         return answer
 
@@ -94,10 +99,16 @@ class Data:
         if request.method != "GET":
             raise ODataError(405, f"The requested resource does not support http method '{request.method}'.")
         options = options_of(entity, request.query)
-        shown = {name: row[name] for name in (ETAG, *options.select)} if options.select else row
-        columns = f"({','.join(options.select)})" if options.select else ""
-        context = f"{request.base}/data/$metadata#{entity.name}{columns}/$entity"
-        return odata(encode({"@odata.context": context, **shown}), records=1, ETag=str(row[ETAG]))
+        detail = _detail(request)
+        [shown] = selected(iter([row]), _names(entity, options.select, detail), 1)
+        if detail == "full":
+            shown = _annotated(request, entity, shown)
+        body = encode(shown)
+        if detail != "none":
+            columns = f"({','.join(options.select)})" if options.select else ""
+            context = f"{request.base}/data/$metadata#{entity.name}{columns}/$entity"
+            body = encode({"@odata.context": context})[:-1] + b"," + body[1:]
+        return odata(body, records=1, detail=detail, ETag=str(row[ETAG]))
 
     def _change(self, request: Request, table: Table, row: Row) -> Response:
         if not isinstance(table, RecordTable) or not table.entity.writable:
@@ -168,17 +179,56 @@ def _row_of(table: Table, key: Mapping[str, Any]) -> Row | None:
     return row if agrees else None
 
 
+def _detail(request: Request) -> str:
+    """How much of itself the client wants the answer to explain: none, minimal or full (2.2)."""
+    asked = re.search(r"odata\.metadata=(none|full)", request.headers.get("accept", ""))
+    return asked[1] if asked else "minimal"
+
+
+def _names(entity: EntitySet, select: Sequence[str], detail: str) -> tuple[str, ...]:
+    """What a row shows; () is all of it, tag included."""
+    if detail == "none":
+        return tuple(select) or tuple(entity.properties)
+    return (ETAG, *select) if select else ()
+
+
+def _annotated(request: Request, entity: EntitySet, row: Any) -> dict[str, Any]:
+    """`odata.metadata=full` says of each row what it is and where (2.2)."""
+    plain = msgspec.to_builtins(row)
+    annotations = {"@odata.type": f"#{NAMESPACE}.{entity.type}"}
+    if all(name in plain for name in entity.key):
+        bare = ("date", "int")
+        key = ",".join(
+            f"{name}={plain[name]}" if entity.properties[name].kind in bare else f"{name}='{_quoted(plain[name])}'"
+            for name in entity.key
+        )
+        annotations["@odata.id"] = f"{request.base}/data/{entity.name}({key})"
+        annotations["@odata.editLink"] = f"{entity.name}({key})"
+    return {**annotations, **plain}
+
+
+def _quoted(value: Any) -> str:
+    return quote(str(value).replace("'", "''"), safe="'")
+
+
 def _page(
-    request: Request, entity: EntitySet, select: Sequence[str], rows: list[Any], count: int | None, link: str
+    request: Request,
+    entity: EntitySet,
+    select: Sequence[str],
+    rows: list[Any],
+    count: int | None,
+    link: str,
+    bare: bool,
 ) -> bytes:
+    """Count and link belong to every level of detail, the context only to those that explain."""
     columns = f"({','.join(select)})" if select else ""
-    head: dict[str, Any] = {"@odata.context": f"{request.base}/data/$metadata#{entity.name}{columns}"}
+    parts = [] if bare else [b'"@odata.context":' + encode(f"{request.base}/data/$metadata#{entity.name}{columns}")]
     if count is not None:
-        head["@odata.count"] = count
-    body = [encode(head)[:-1], b',"value":', encode(rows)]
+        parts.append(b'"@odata.count":%d' % count)
+    parts += [b'"value":' + encode(rows)]
     if link:
-        body += [b',"@odata.nextLink":', encode(link)]
-    return b"".join((*body, b"}"))
+        parts.append(b'"@odata.nextLink":' + encode(link))
+    return b"{%b}" % b",".join(parts)
 
 
 def _body(entity: EntitySet, body: bytes) -> dict[str, Any]:

@@ -24,8 +24,8 @@ class ODataError(Exception):
         self.kind = kind
 
 
-def odata(value: bytes, status: int = 200, records: int = 0, **headers: str) -> Response:
-    content_type = "application/json; odata.metadata=minimal; odata.streaming=true"
+def odata(value: bytes, status: int = 200, records: int = 0, detail: str = "minimal", **headers: str) -> Response:
+    content_type = f"application/json; odata.metadata={detail}; odata.streaming=true"
     return Response(status, value, {"Content-Type": content_type, "OData-Version": "4.0", **headers}, records)
 
 
