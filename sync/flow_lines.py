@@ -83,7 +83,7 @@ def run_tone(run: SyncRun) -> str:
         return "neutral"
     if run.active:
         return "info"
-    return "warn" if run.rejected or run.unknown or run.held else "good"
+    return "warn" if run.rejected or run.unknown else "good"
 
 
 def _recent(flows: Iterable[Flow]) -> dict[int, list[SyncRun]]:

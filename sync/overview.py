@@ -84,6 +84,8 @@ class Problem:
 
 
 def context(user: Any) -> dict[str, Any]:
+    if not user.has_perm("sync.view_flow"):
+        return {"no_role": True}
     lines = flow_lines.lines()
     tallies = _tallies()
     visible = roles.teams(user)

@@ -20,8 +20,8 @@ from sync.digests import email_digest
 from sync.models import CrossReference, Delivery, Flow, LedgerEntry, RunPage, SyncIssue, SyncRun
 
 LINKS, LINES, ISSUES, COMPANIES = 20, 100, 50, 12
-PAGES = 60
-"""Manifests of the latest pages that are looked through for the record's recent runs."""
+PAGES, RUNS = 60, 10
+"""Manifests of the latest pages that are looked through for the record's recent runs, and how many are told."""
 
 
 @dataclass(frozen=True)
@@ -218,4 +218,4 @@ def _run_events(link: CrossReference) -> list[Event]:
                 tone = {"accepted": "good", "held": "warn", "excluded": ""}.get(bucket, "bad")
                 url = addresses.run(SyncRun(pk=run_id))
                 found.append(Event(at, f"Run {run_id} of {link.flow.name}: {bucket}", tone, url))
-    return found
+    return found[:RUNS]

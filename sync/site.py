@@ -44,7 +44,6 @@ NAVIGATION = (
             Entry("Overview", "overview", "index"),
             Entry("Runs", "runs", "sync_syncrun_changelist", "sync.view_syncrun"),
             Entry("My queue", "queue", EXCEPTIONS, "sync.view_syncissue", "assignee=me", mine=True),
-            Entry("Operations exceptions", "alert", EXCEPTIONS, "", "team=operations", Team.OPERATIONS),
         ),
     ),
     Section(
@@ -61,6 +60,7 @@ NAVIGATION = (
             Entry("Control totals", "totals", "sync_controltotal_changelist", "sync.view_controltotal"),
         ),
     ),
+    Section("Operations", (Entry("Exceptions", "alert", EXCEPTIONS, "", "team=operations", Team.OPERATIONS),)),
     Section(
         "Configure",
         (
@@ -167,8 +167,8 @@ class ConsoleSite(admin.AdminSite):
         return []
 
     def get_urls(self) -> list[URLResolver | URLPattern]:
-        """Search of our own; no per-application index pages, no view on site."""
-        unwanted = {"app_list", "view_on_site"}
+        """Search of our own; no per-application index pages, nothing that no screen uses."""
+        unwanted = {"app_list", "autocomplete", "view_on_site"}
         urls = [url for url in super().get_urls() if getattr(url, "name", "") not in unwanted]
         own = [path("search/", self.admin_view(self.search), name="console_search")]
         return [*own, *urls]
