@@ -199,7 +199,9 @@ def _labels(stored: segments.Values, shown: Mapping[str, str], labels: dict[str,
             labels.setdefault(name, {})[value] = words
 
 
-def _one_route(route: Route, criteria: segments.Criteria, owners: Mapping[str, str]) -> tuple[int, list[Person]]:
+def _one_route(
+    route: Route, criteria: segments.Criteria, owners: Mapping[str, str], labels: dict[str, dict[str, str]]
+) -> tuple[int, list[Person]]:
     """Reads the ERP's customers once."""
     expected, wrong, left = 0, [], dict(owners)
     for key, stored, shown in _customers(route, criteria):

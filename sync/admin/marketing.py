@@ -45,6 +45,14 @@ class Criterion:
     text: str
     parts: list["Criterion"] = field(default_factory=list)
 
+    @property
+    def line(self) -> str:
+        """The whole tree in one line."""
+        if not self.parts:
+            return self.text
+        joint = " and " if self.text == "all of" else " or "
+        return joint.join(f"({part.line})" if len(part.parts) > 1 else part.line for part in self.parts)
+
 
 def in_words(criteria: Any, labels: dict[str, dict[str, str]] | None = None) -> Criterion | None:
     """The tree in words. A check has learnt what choice ids mean: they are shown by their words then."""
