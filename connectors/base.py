@@ -279,7 +279,8 @@ class Setting:
 class Settings(Protocol):
     """One connection's settings: text by name, secrets resolved at the moment of use."""
 
-    connection: str
+    @property
+    def connection(self) -> str: ...
 
     def text(self, name: str) -> str: ...
     def number(self, name: str) -> int: ...

@@ -45,7 +45,8 @@ def bearer(settings: Settings, scope: str) -> Bearer:
 
 
 def _by_form(settings: Settings, url: str, scope: str) -> Callable[[], tuple[str, float]]:
-    http = Http(f"{settings.connection} sign-in", url, Unlimited(), timeout=10.0, deadline=30.0)
+    # One attempt: the call that needs the token is repeated as a whole.
+    http = Http(f"{settings.connection} sign-in", url, Unlimited(), timeout=10.0, deadline=30.0, attempts=1)
 
     def fetch() -> tuple[str, float]:
         form = {

@@ -29,6 +29,13 @@ def text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
+def company(code: str) -> str:
+    """Is this company's, in either case: keys hold it in lower case, a server may compare exactly."""
+    spellings = dict.fromkeys((code, code.upper()))
+    either = " or ".join(f"dataAreaId eq {text(one)}" for one in spellings)
+    return f"({either})" if len(spellings) > 1 else either
+
+
 class Column(msgspec.Struct, frozen=True):
     """A column of a total order. A `bare` one is written without quotes: moments and numbers."""
 

@@ -20,7 +20,8 @@ class Grant(msgspec.Struct):
 def bearer(settings: Settings) -> Bearer:
     """Client credentials in the Basic header; neither scope nor audience (contract 1.3)."""
     url = settings.text("TOKEN_URL").rstrip("/")  # a trailing slash is refused there
-    http = Http(f"{settings.connection} sign-in", url, Unlimited(), timeout=10.0, deadline=30.0)
+    # One attempt: the call that needs the token is repeated as a whole.
+    http = Http(f"{settings.connection} sign-in", url, Unlimited(), timeout=10.0, deadline=30.0, attempts=1)
 
     def fetch() -> tuple[str, float]:
         pair = f"{settings.text('CLIENT_ID')}:{settings.secret('CLIENT_SECRET')}"

@@ -136,9 +136,10 @@ class Emarsys:
             )
         return mapping.SalesForm(
             columns=columns,
-            unit_price=self._settings.text("PRICE") == "unit_price",
-            custom_amount=self._settings.text("REFUND_STYLE") == "custom_amount_column",
-            by_order=self._settings.text("SALES_ORDER") == "order",
+            unit_price=schema.one_of(self._settings, "PRICE", "line_total", "unit_price") == "unit_price",
+            custom_amount=schema.one_of(self._settings, "REFUND_STYLE", "negative_rows", "custom_amount_column")
+            == "custom_amount_column",
+            by_order=schema.one_of(self._settings, "SALES_ORDER", "document", "order") == "order",
         )
 
     def _observe(self, headers: Mapping[str, str]) -> None:

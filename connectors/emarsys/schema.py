@@ -21,7 +21,19 @@ def read(http: Http, settings: Settings) -> Schema:
         tier=_id_of(known, "TIER_FIELD", settings) if tier else "",
         countries=choices.countries(_choices(http, "14")),
         languages=choices.languages(_choices(http, "35")),
-        key_value=settings.text("KEY_VALUE"),
+        key_value=one_of(settings, "KEY_VALUE", "account", "key"),
+    )
+
+
+def one_of(settings: Settings, name: str, *allowed: str) -> str:
+    """A setting with few values. Raises ConfigurationError rather than guess what another word means."""
+    value = settings.text(name)
+    if value in allowed:
+        return value
+    raise ConfigurationError(
+        f"{settings.connection}: {name} is {value!r}, which is not one of {', '.join(allowed)}.",
+        system=settings.connection,
+        remedy=f"Correct {settings.connection.upper()}_{name} in the environment.",
     )
 
 

@@ -299,3 +299,9 @@ def test_the_whole_key_can_be_the_external_id(server: HTTPServer, emarsys: Open)
     sink = emarsys(KEY_VALUE="key")
     sink.send("customer", batch(sink, "C-1"), "key")
     assert put.sent[0]["contacts"][0]["10569"] == "usmf|C-1"
+
+
+@pytest.mark.parametrize("name", ["KEY_VALUE", "PRICE", "REFUND_STYLE", "SALES_ORDER"])
+def test_a_word_that_a_setting_does_not_know_is_not_guessed_at(emarsys: Open, name: str) -> None:
+    with pytest.raises(ConfigurationError, match=name):
+        _ = emarsys(**{name: "nonsense"}).inlets

@@ -281,3 +281,18 @@ def test_a_tenant_without_extension_columns_is_not_asked_for_them(system: ODataS
     (page,) = source.read("customer", "")
     assert system.asked[0].args["$select"].endswith("OnHoldStatus")
     assert source.streams["customer"].map(page.rows[0]).record.loyalty_tier == ""
+
+
+def test_a_company_written_in_capitals_is_the_same_company(system: ODataServer, finance: Open) -> None:
+    system.sets["CustomersV3"] = [customer("C-1", company="USMF")]
+    source = finance()
+    (page,) = source.read("customer", "")
+    assert source.streams["customer"].key(page.rows[0]) == "usmf|C-1"
+    assert accounts(list(source.fetch("customer", ["usmf|C-1"]))) == ["C-1"]
+
+
+def test_a_row_without_key_does_not_stop_the_sweep_or_a_fetch(system: ODataServer, finance: Open) -> None:
+    rows = [customer("C-1"), {"dataAreaId": "usmf"}]
+    system.before = lambda request: json_response({"value": rows})
+    assert [list(page) for page in finance().keys("customer")] == [["usmf|C-1"]]
+    assert accounts(list(finance().fetch("customer", ["usmf|C-1"]))) == ["C-1"]

@@ -153,3 +153,10 @@ def test_a_sign_in_that_fails_is_no_lost_answer(server: HTTPServer, slept: list[
     with pytest.raises(UnavailableError) as raised:
         http.request("POST", "x", body=b"1", repeatable=False)
     assert type(raised.value) is UnavailableError
+
+
+def test_a_token_endpoint_in_trouble_is_asked_four_times_in_all(server: HTTPServer, slept: list[float]) -> None:
+    server.expect_request("/token").respond_with_data("oops", status=503)
+    with pytest.raises(UnavailableError):
+        opened("dynamics365.finance", server, FINANCE).check()
+    assert len(server.log) == 4

@@ -9,7 +9,7 @@ from connectors.base import Change, Limits, Page, Settings, Stream
 from connectors.dynamics365 import auth, metadata, odata
 from connectors.dynamics365.finance import mapping
 from connectors.dynamics365.finance.invoices import Invoices
-from connectors.errors import ConfigurationError
+from connectors.errors import ConfigurationError, RecordError
 from connectors.http import Http
 
 CUSTOMER_ORDER = (odata.Column("dataAreaId"), odata.Column("CustomerAccount"))
@@ -58,11 +58,13 @@ class Finance:
             yield from self._invoices.keys()
             return
         for page in self._customers([column.name for column in CUSTOMER_ORDER]).pages():
-            yield [mapping.customer_key(row) for row in page.rows]
+            yield [key for row in page.rows if (key := _key(row))]
 
     def check(self) -> str:
         """Asks for the customers with and without all companies: a token for one company would read only that."""
         entity_set = self._settings.text("CUSTOMERS_SET")
+        self._columns("CUSTOMERS_SET", mapping.CUSTOMER_REQUIRED, ())
+        _ = self._invoices  # names what this tenant lacks
         everywhere, here = self._count(entity_set, "true"), self._count(entity_set, "")
         companies = list(islice(self._companies(entity_set), 100))
         if not companies:
@@ -96,7 +98,7 @@ class Finance:
         for start in range(0, len(keys), KEYS_A_REQUEST):
             asked = set(keys[start : start + KEYS_A_REQUEST])
             rows = [row for page in self._customers(select, _any_of(asked)).pages() for row in page.rows]
-            yield Page([row for row in rows if mapping.customer_key(row) in asked])
+            yield Page([row for row in rows if _key(row) in asked])
 
     def _customers(self, select: Sequence[str], where: str = "") -> odata.KeysetRead:
         return odata.KeysetRead(
@@ -160,6 +162,15 @@ def _listed(value: str) -> list[str]:
 def _any_of(keys: set[str]) -> str:
     """Finds at least these keys. A `*` in `eq` is a wildcard there, so what comes back is compared again."""
     parts = (key.partition("|") for key in sorted(keys))
-    named = (f"(dataAreaId eq {odata.text(company)} and CustomerAccount eq {odata.text(account)})"
-             for company, _, account in parts)  # fmt: skip
+    named = (
+        f"({odata.company(company)} and CustomerAccount eq {odata.text(account)})" for company, _, account in parts
+    )
     return "(" + " or ".join(named) + ")"
+
+
+def _key(row: bytes) -> str:
+    """The row's key; empty when it has none, which whoever maps the row will say."""
+    try:
+        return mapping.customer_key(row)
+    except RecordError:
+        return ""

@@ -85,7 +85,7 @@ class Invoices:
         documents = sorted({document for key in keys for document in _documents_of(key)})
         for start in range(0, len(documents), DOCUMENTS_A_REQUEST):
             where = " or ".join(
-                f"(dataAreaId eq {odata.text(company)} and InvoiceNumber eq {odata.text(number)})"
+                f"({odata.company(company)} and InvoiceNumber eq {odata.text(number)})"
                 for company, number in documents[start : start + DOCUMENTS_A_REQUEST]
             )
             found = [row for document in self._documents([f"({where})"], []) for row in document.rows]
@@ -95,7 +95,7 @@ class Invoices:
         read = odata.KeysetRead(self.http, self.sets[1], LINES, self.size, [column.name for column in LINES],
                                 self._where([]))  # fmt: skip
         for page in ahead(read.pages()):
-            yield [mapping.sale_key(b'{"line":' + row + b"}") for row in page.rows]
+            yield [key for row in page.rows if (key := _sale_key(b'{"line":%b}' % row))]
 
     def _documents(
         self, where: Sequence[str], totals: list[int | None], start: Sequence[str] = ()
@@ -190,11 +190,16 @@ def _documents_of(key: str) -> set[tuple[str, str]]:
 
 
 def _is_asked(row: Row, asked: set[str]) -> bool:
-    try:
-        key = mapping.sale_key(row)
-    except RecordError:
-        return False
+    key = _sale_key(row)
     return key in asked or key.rpartition("|")[0] in asked
+
+
+def _sale_key(row: Row) -> str:
+    """The row's key; empty when it has none, which whoever maps the row will say."""
+    try:
+        return mapping.sale_key(row)
+    except RecordError:
+        return ""
 
 
 def _today() -> str:
