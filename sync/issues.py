@@ -176,8 +176,11 @@ def resolve_where(flow: Flow, proof: str, *, keep: Iterable[int] = (), **conditi
     return resolve([pk for pk in query.values_list("pk", flat=True) if pk not in kept], proof)
 
 
-COMPARED = ("missing_in_target", "field_drift", "not_linked", "orphan")
+COMPARED = ("missing_in_target", "field_drift", "not_linked", "orphan", "duplicate_in_target")
 """Kinds that only a look at the target can close."""
+DOUBLES = ("duplicate_in_target", "email")
+"""A second contact with the same e-mail: invisible to a look at the record's own contact, so that only a
+complete comparison closes it."""
 
 
 def healed(route: Any, result: Any) -> dict[str, str]:
@@ -196,14 +199,18 @@ def healed(route: Any, result: Any) -> dict[str, str]:
 def settle(flow: Flow, run_id: int, result: Any, healed_now: dict[str, str]) -> None:
     """Closes what the page proved to be over: the record went through without this problem."""
     current = {finding.key for finding in result.findings}
-    over: list[int] = []
-    for pk, source_id, target_id, kind, name in open_keys(flow, result.settled):
+    over: dict[str, list[int]] = {}
+    through = f"Run {run_id} read the record again and it went through without this problem."
+    for pk, source_id, target_id, kind, name in open_keys(flow, list(dict.fromkeys(result.settled))):
+        if (kind, name) == DOUBLES:
+            continue
         if kind in COMPARED:
             if source_id in healed_now:
-                resolve([pk], healed_now[source_id])
+                over.setdefault(healed_now[source_id], []).append(pk)
         elif (source_id, target_id, kind, name) not in current:
-            over.append(pk)
-    resolve(over, f"Run {run_id} read the record again and it went through without this problem.")
+            over.setdefault(through, []).append(pk)
+    for proof, ids in over.items():
+        resolve(ids, proof)
     again = [key for listed in result.buckets.values() for key in listed] + result.settled
     _end_retry(flow, again, "")
 

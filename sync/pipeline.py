@@ -4,7 +4,7 @@ import json
 import logging
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from django.db.models import F
 
 from connectors.base import Page
 from connectors.errors import ConfigurationError, ConnectorError, RecordError, UnavailableError
-from sync import clock, flows, issues, ledger, pending, runs
+from sync import clock, flows, issues, ledger, pending, reconcile, runs
 from sync.ahead import ahead
 from sync.budget import Budget
 from sync.catalogue import Bucket, RunState
@@ -66,6 +66,8 @@ def work(run_id: int, seconds: float | None = None) -> None:
         try:
             if lease.run.attempt > settings.SYNC["ATTEMPTS"]:
                 _give_up(lease)
+            elif lease.run.kind == "compare":
+                _compare(lease)
             elif _slice(lease, seconds):
                 runs.hand_over(lease)
         except LeaseLostError:
@@ -103,6 +105,29 @@ def _slice(lease: Lease, seconds: float | None) -> bool:
     return False
 
 
+class _StopAsked(Exception):
+    """A comparison was cancelled."""
+
+
+def _compare(lease: Lease) -> None:
+    """Reads both sides completely; what it found is counted, and applied unless it is an audit."""
+    run, flow = lease.run, lease.run.flow
+    route = flows.open_route(flow, limits_for(flow.source, lease), limits_for(flow.target, lease))
+
+    def told(read: int, total: int | None) -> None:
+        lease.change(read=read, total=total or run.total, heartbeat_at=clock.now())
+        if SyncRun.objects.filter(pk=run.pk, cancel_requested=True).exists():
+            raise _StopAsked
+
+    try:
+        found = list(reconcile.findings(route, told))
+    except _StopAsked:
+        runs.finish(lease, RunState.CANCELLED, "Cancelled by a person; nothing was opened or closed.")
+        return
+    summary = reconcile.apply(route, run, found) if run.apply else reconcile.summary(found)
+    runs.finish(lease, RunState.COMPLETED, findings=summary)
+
+
 @contextmanager
 def _senders(lease: Lease) -> Iterator[ThreadPoolExecutor]:
     executor = ThreadPoolExecutor(settings.SYNC["SENDERS"], thread_name_prefix="send", initializer=_no_connection)
@@ -134,12 +159,15 @@ class Slice:
     lease: Lease
     executor: ThreadPoolExecutor
     adoption: Adoption
-    digest: "object"
+    digest: Callable[[bytes], bytes]
+    total: int | None = None
 
     def page(self, page: Page) -> None:
         result = self._deliver(page, forced=False)
         resume = page.resume if page.resume and not result.interrupted else self.lease.run.resume
-        self._remember(result, resume=resume, watermark=page.watermark, total=page.total)
+        if self.total is None and page.total is not None:  # the source counts what is left from its first page on
+            self.total = self.lease.run.read + page.total
+        self._remember(result, resume=resume, watermark=page.watermark)
         if result.interrupted:
             raise result.interrupted
 
@@ -150,7 +178,7 @@ class Slice:
             for page in self.route.source.fetch(self.route.flow.stream, list(keys)):
                 found |= self._keys(page)
                 result = self._deliver(page, forced=True)
-                self._remember(result, looked_at=list(keys))
+                self._remember(result)
                 if result.interrupted:
                     pending.note(self.route.flow, list(keys), "retry")
                     raise result.interrupted
@@ -170,7 +198,7 @@ class Slice:
     def _deliver(self, page: Page, forced: bool) -> PageResult:
         deliver = BY_EFFECT[self.route.inlet.effect]
         return deliver(
-            Work(self.route, self.lease, page.rows, self.digest, self.executor, self.adoption, forced)  # type: ignore[arg-type]
+            Work(self.route, self.lease, page.rows, self.digest, self.executor, self.adoption, forced)
         )
 
     def _remember(
@@ -179,8 +207,6 @@ class Slice:
         *,
         resume: str | None = None,
         watermark: str | None = None,
-        total: int | None = None,
-        looked_at: list[str] | None = None,
     ) -> None:
         """One transaction, fenced by the epoch: links, ledger, exceptions, buckets, resume point, watermark."""
         run = self.lease.run
@@ -191,20 +217,20 @@ class Slice:
             issues.settle(self.route.flow, run.pk, result, healed)
             ledger.after_page(self.route.flow, result)
             if not result.interrupted:
-                self._count(result, resume, watermark, total)
+                self._count(result, resume, watermark)
             else:
                 self.lease.change(writes=F("writes") + result.requests)
         run.refresh_from_db()
 
-    def _count(self, result: PageResult, resume: str | None, watermark: str | None, total: int | None) -> None:
+    def _count(self, result: PageResult, resume: str | None, watermark: str | None) -> None:
         run = self.lease.run
         values = {bucket.value: F(bucket.value) + result.count(bucket) for bucket in Bucket}
         if resume is not None:
             values["resume"] = resume
         if watermark is not None:
             values["watermark_to"] = watermark
-        if total is not None:
-            values["total"] = F("read") + total  # the source counts from this page on
+        if self.total is not None:
+            values["total"] = self.total
         self.lease.change(
             read=F("read") + result.read,
             pages=F("pages") + 1,

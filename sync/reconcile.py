@@ -1,0 +1,288 @@
+"""Compares both systems record by record. With `apply` it opens and closes exceptions; without, it is the audit."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Max, Sum
+
+from connectors.base import Effect, Excluded, Gone, Page
+from connectors.errors import RecordError
+from sync import clock, issues, reading
+from sync.ahead import ahead
+from sync.catalogue import LedgerState
+from sync.comparison import as_details, compare
+from sync.flows import Route
+from sync.issues import Finding
+from sync.models import CrossReference, Flow, LedgerEntry, SyncRun
+from sync.storage.sides import Sides
+
+CONTACT_KINDS = ("missing_in_target", "not_linked", "field_drift", "duplicate_in_target", "orphan")
+SALE_KINDS = ("missing_in_ledger", "missing_in_source", "document_changed")
+Stop = Callable[[int, int | None], None]
+"""Told how many records were read and of how many; raises when the comparison has to stop."""
+
+
+def findings(route: Route, told: Stop) -> Iterator[Finding]:
+    """Every difference between the two sides, as both were read just now."""
+    yield from (_sales if route.inlet.effect is Effect.ONCE else _contacts)(route, told)
+
+
+def apply(route: Route, run: SyncRun, found: list[Finding]) -> dict[str, Any]:
+    """Opens what was found and closes, with proof, what is over. Returns the summary."""
+    kinds = SALE_KINDS if route.inlet.effect is Effect.ONCE else CONTACT_KINDS
+    flow = route.flow
+    if route.inlet.readable:
+        _value(flow, found)
+    with transaction.atomic():
+        for part in _parts(found, 2_000):
+            issues.raise_all(flow, run.pk, part)
+        current = {finding.key for finding in found}
+        over = [
+            pk
+            for pk, *key in flow.issues.filter(kind__in=kinds, state__in=issues.OPEN_ISSUES).values_list(
+                "pk", "source_id", "target_id", "kind", "field"
+            )
+            if tuple(key) not in current
+        ]
+        for pks in _parts(over, 500):
+            issues.resolve(pks, f"Comparison {run.pk} read both systems completely and found no difference any more.")
+        if route.inlet.readable:
+            _remember(flow, found)
+    return summary(found)
+
+
+def summary(found: Iterable[Finding]) -> dict[str, Any]:
+    """{kind: {records, money by currency, examples}}."""
+    result: dict[str, Any] = {}
+    for finding in found:
+        kind = result.setdefault(finding.kind, {"records": 0, "money": {}, "examples": []})
+        kind["records"] += 1
+        if finding.money is not None:
+            before = Decimal(kind["money"].get(finding.currency, "0"))
+            kind["money"][finding.currency] = str(before + finding.money)
+        if len(kind["examples"]) < 10:
+            kind["examples"].append(finding.source_id or finding.target_id)
+    return result
+
+
+def _remember(flow: Flow, found: list[Finding]) -> None:
+    """Records that differ lose their digests, so that the next run sends them; the others are confirmed."""
+    disputed = {finding.source_id for finding in found if finding.source_id}
+    links = CrossReference.objects.filter(flow=flow)
+    links.exclude(state="superseded").exclude(target_id="").update(confirmed_at=clock.now())
+    for keys in _parts(sorted(disputed), 500):
+        links.filter(source_id__in=keys).update(raw_digest=None, sent_digest=None, confirmed_at=None)
+
+
+def _value(flow: Flow, found: list[Finding]) -> None:
+    """Value at risk of a contact: its net revenue of the twelve months before the ledger's last day."""
+    last = LedgerEntry.objects.filter(flow__source=flow.source).aggregate(day=Max("day"))["day"]
+    if last is None:
+        return
+    keys = sorted({finding.source_id for finding in found if finding.source_id})
+    money: dict[str, list[tuple[str, Decimal]]] = defaultdict(list)
+    for part in _parts(keys, 500):
+        sums = (
+            LedgerEntry.objects.filter(
+                flow__source=flow.source, customer__in=part, day__gt=last - timedelta(days=365)
+            )
+            .values("customer", "currency")
+            .annotate(total=Sum("amount"))
+        )
+        for row in sums:
+            money[row["customer"]].append((row["currency"], Decimal(str(row["total"])).quantize(Decimal("0.01"))))
+    for finding in found:
+        if len(money[finding.source_id]) == 1:  # never added across currencies
+            finding.currency, finding.money = money[finding.source_id][0]
+
+
+def _parts(values: list[Any], size: int) -> Iterator[list[Any]]:
+    for start in range(0, len(values), size):
+        yield values[start : start + size]
+
+
+# ------------------------------------------------------------------------------------------------ contacts
+
+
+def _contacts(route: Route, told: Stop) -> Iterator[Finding]:
+    with Sides() as sides:
+        read = 0
+        for page in ahead(route.source.read(route.flow.stream, "", "")):
+            read += len(page.rows)
+            sides.erp(_erp_rows(route, page))
+            told(read, page.total)
+        for contacts in ahead(route.sink.scan(route.flow.entity)):
+            sides.target(
+                (one.target_id, one.key, one.fields.get("email", "").lower(), one.fields) for one in contacts
+            )
+            told(read, None)
+        sides.index()
+        yield from _drift(sides)
+        yield from _unlinked(sides)
+        yield from _several(sides)
+        yield from _orphans(sides)
+
+
+def _erp_rows(route: Route, page: Page) -> Iterator[tuple[str, str, str, Any]]:
+    for row in page.rows:
+        try:
+            record = route.stream.map(row).record
+            if isinstance(record, Gone | Excluded):
+                continue
+            fields = reading.shown(route.inlet, record)
+        except RecordError:  # the sync itself reports it
+            continue
+        yield record.key, route.inlet.identify(record), fields.get("email", ""), fields
+
+
+def _drift(sides: Sides) -> Iterator[Finding]:
+    for source_id, target_id, expected, observed in sides.pairs():
+        fields = compare(expected, observed)
+        for field in fields:
+            if not field.same:
+                yield Finding(
+                    "field_drift",
+                    source_id,
+                    field.name,
+                    f"{field.name.replace('_', ' ').capitalize()} differs between ERP and Emarsys.",
+                    field.erp,
+                    field.target,
+                    details={**as_details(fields), "target_id": target_id},
+                )
+
+
+def _unlinked(sides: Sides) -> Iterator[Finding]:
+    candidates: dict[str, list[tuple[str, dict[str, str]]]] = defaultdict(list)
+    records: dict[str, tuple[str, dict[str, str]]] = {}
+    for source_id, key, expected, target_id, observed in sides.unlinked():
+        records[source_id] = (key, expected)
+        if target_id:
+            candidates[source_id].append((target_id, observed))
+    for source_id, (key, expected) in records.items():
+        found = candidates.get(source_id, [])
+        if not found:
+            details = as_details(compare(expected, {}))
+            yield Finding(
+                "missing_in_target", source_id, "", "Emarsys has no contact for this customer.", key, details=details
+            )
+        elif len(found) == 1:
+            target_id, observed = found[0]
+            yield Finding(
+                "not_linked",
+                source_id,
+                "external_id",
+                "The contact was found by its e-mail; it does not carry the customer number.",
+                key,
+                "",
+                details={**as_details(compare(expected, observed)), "target_id": target_id},
+            )
+        else:
+            ids = [target_id for target_id, _ in found]
+            yield _duplicate(source_id, "contact", ids, "could be this customer, none carries its number")
+
+
+def _several(sides: Sides) -> Iterator[Finding]:
+    by_key: dict[str, list[str]] = defaultdict(list)
+    for source_id, target_id in sides.several():
+        by_key[source_id].append(target_id)
+    for source_id, ids in by_key.items():
+        yield _duplicate(source_id, "external_id", ids, "carry this customer's number")
+    by_email: dict[str, list[str]] = defaultdict(list)
+    for source_id, own, other in sides.doubles():
+        by_email[source_id] = by_email[source_id] or [own]
+        by_email[source_id].append(other)
+    for source_id, ids in by_email.items():
+        yield _duplicate(source_id, "email", list(dict.fromkeys(ids)), "have this customer's e-mail")
+
+
+def _duplicate(source_id: str, field: str, ids: list[str], what: str) -> Finding:
+    return Finding(
+        "duplicate_in_target",
+        source_id,
+        field,
+        f"{len(ids)} contacts {what}.",
+        target_value=", ".join(ids),
+        details={"contacts": ids},
+    )
+
+
+def _orphans(sides: Sides) -> Iterator[Finding]:
+    for target_id, key, observed in sides.orphans():
+        yield Finding(
+            "orphan",
+            target_id=target_id,
+            message=f"Contact {target_id} carries the number {key}, which no ERP customer has."
+            if key
+            else f"Contact {target_id} carries no customer number and its e-mail belongs to no ERP customer.",
+            target_value=key,
+            details={
+                "fields": [
+                    {"field": name, "erp": "", "target": value, "same": False} for name, value in observed.items()
+                ]
+            },
+        )
+
+
+# ------------------------------------------------------------------------------------------------ sales
+
+
+def _sales(route: Route, told: Stop) -> Iterator[Finding]:
+    """The ERP's lines against our ledger: sales cannot be read back from Emarsys (PRODUCT 0.3)."""
+    seen, read = 0, 0
+    for page in ahead(route.source.read(route.flow.stream, "", "")):
+        read += len(page.rows)
+        yield from _missing_lines(route, page)
+        told(read, page.total)
+    with Sides() as sides:
+        for page in ahead(route.source.keys(route.flow.stream)):
+            seen += len(page)
+            sides.erp((key, key, "", {}) for key in page)
+        yield from _vanished(route.flow, sides)
+
+
+def _missing_lines(route: Route, page: Page) -> Iterator[Finding]:
+    records = {}
+    for row in page.rows:
+        try:
+            record = route.stream.map(row).record
+        except RecordError:
+            continue
+        sale = record.record if isinstance(record, Excluded) else record
+        if not isinstance(sale, Gone):
+            records[sale.key] = sale
+    known = dict(
+        LedgerEntry.objects.filter(flow=route.flow, document__in={one.document for one in records.values()})  # type: ignore[union-attr]
+        .values_list("source_id", "amount")
+    )
+    for key, sale in records.items():
+        if key not in known:
+            yield Finding(
+                "missing_in_ledger",
+                key,
+                message="The ERP shows this line; it was never sent.",
+                erp_value=str(sale.amount),  # type: ignore[union-attr]
+                money=sale.amount.quantize(Decimal("0.01")),  # type: ignore[union-attr]
+                currency=sale.currency,  # type: ignore[union-attr]
+            )
+
+
+def _vanished(flow: Flow, sides: Sides) -> Iterator[Finding]:
+    table = LedgerEntry._meta.db_table
+    rows = sides._all(
+        f"SELECT l.source_id, l.amount, l.currency FROM {table} l WHERE l.flow_id = {int(flow.pk)} "
+        f"AND l.state = '{LedgerState.ACCEPTED.value}' "
+        "AND NOT EXISTS (SELECT 1 FROM erp_side e WHERE e.source_id = l.source_id)"
+    )
+    for source_id, amount, currency in rows:
+        yield Finding(
+            "missing_in_source",
+            source_id,
+            message="Sent, but the ERP does not show this line any more.",
+            target_value=str(amount),
+            money=Decimal(str(amount)).quantize(Decimal("0.01")),
+            currency=currency,
+        )
