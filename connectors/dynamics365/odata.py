@@ -148,13 +148,16 @@ class KeysetRead:
         last, previous, repeated = list(start), frozenset[bytes](), False
         within = self._by_first and bool(last)
         count: int | None = None
-        counted = True
+        counted, seen = True, 0
         while True:
             got = self._page(self._following(last, within), counted)
             count, counted = got.count if counted else count, False
             fresh = [row for row in got.rows if row not in previous] if previous else got.rows
+            seen += len(fresh)
             end = self._last_key(fresh)
-            short = not got.more and len(got.rows) < self.size
+            # A server that cuts pages without saying so is caught by its own count.
+            promised = bool(got.rows) and count is not None and seen < count
+            short = not got.more and len(got.rows) < self.size and not promised
             if (got.rows and not fresh) or (not short and end in (None, last)):
                 # The same page once more happens (a proxy's cache); twice, and it would go on for ever.
                 if repeated:

@@ -18,6 +18,7 @@ class ODataServer:
 
     def __init__(self, server: HTTPServer, sets: dict[str, list[Row]], page: int = 10_000) -> None:
         self.sets, self.page, self.asked = sets, page, list[Request]()
+        self.links = True
         self.before: Callable[[Request], Response | None] = lambda request: None
         self.metadata: bytes | None = None
         server.expect_request(re.compile("/data/.*")).respond_with_handler(self._answer)
@@ -39,7 +40,7 @@ class ODataServer:
         page: Row = {"value": [{"@odata.etag": 'W/"JzAs"', **row} for row in found[: min(top, self.page)]]}
         if request.args.get("$count"):
             page["@odata.count"] = len(found)
-        if self.page < top and len(found) > self.page:
+        if self.links and self.page < top and len(found) > self.page:
             page["@odata.nextLink"] = f"http://elsewhere.example.com/data/{name}?$skip={self.page}"
         return page
 

@@ -42,6 +42,18 @@ def test_a_read_goes_on_by_key_when_the_server_gives_fewer_rows_than_asked(syste
     assert {page.total for page in pages} == {10}
 
 
+def test_a_server_that_cuts_pages_without_a_link_is_read_to_its_end(system: ODataServer, finance: Open) -> None:
+    system.page, system.links = 3, False
+    assert accounts(list(finance().read("customer", ""))) == ACCOUNTS
+
+
+def test_a_row_deleted_in_the_middle_of_a_read_does_not_keep_it_from_ending(system: ODataServer, finance: Open) -> None:
+    read = finance(PAGE_SIZE="4").read("customer", "")
+    first = next(read)
+    del system.sets["CustomersV3"][-2:]
+    assert accounts([first, *read]) == ACCOUNTS[:-2]
+
+
 def test_a_read_whose_last_page_is_full_ends_with_an_empty_one(system: ODataServer, finance: Open) -> None:
     pages = list(finance(PAGE_SIZE="5").read("customer", ""))
     assert [len(page.rows) for page in pages] == [5, 5, 0]

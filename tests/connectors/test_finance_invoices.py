@@ -69,6 +69,15 @@ def test_companies_follow_one_another(system: ODataServer, finance: Open) -> Non
     assert keys(alone, list(alone.read("sale", ""))) == ["usrt|INV-1|1"]
 
 
+def test_a_server_that_cuts_pages_without_a_link_is_read_to_its_end(system: ODataServer, finance: Open) -> None:
+    for company in ("demf", "usrt"):
+        system.sets[HEADERS] += [header(f"INV-{number}", company=company) for number in range(4)]
+        system.sets[LINES] += [line(f"INV-{number}", company=company) for number in range(4)]
+    system.page, system.links = 3, False
+    source = finance()
+    assert sorted(keys(source, list(source.read("sale", "")))) == sorted(all_keys(system))
+
+
 def test_only_the_window_with_its_overlap_is_read(system: ODataServer, finance: Open) -> None:
     pages = list(finance(LOOKBACK_DAYS="2").read("sale", "2026-01-09"))
     days = {json.loads(row)["header"]["InvoiceDate"][:10] for page in pages for row in page.rows}

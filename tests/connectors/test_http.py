@@ -1,0 +1,101 @@
+"""The one session (RELIABILITY B 22-28): what a system may do to us, and the error each becomes."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from pytest_httpserver import HTTPServer
+from werkzeug import Response
+
+from connectors.base import Unlimited
+from connectors.errors import UnavailableError, UnexpectedReplyError, UnknownOutcomeError
+from connectors.http import Http, retry_after
+
+
+def session(server: HTTPServer, **options: float) -> Http:
+    return Http("erp", server.url_for(""), Unlimited(), **options)  # type: ignore[arg-type]
+
+
+def test_a_link_to_another_host_is_not_followed(server: HTTPServer) -> None:
+    with pytest.raises(UnexpectedReplyError, match="another host"):
+        session(server).get("https://evil.example.com/data?page=2")
+    assert server.log == []
+
+
+def test_a_link_on_the_same_host_is_followed_as_it_is_written(server: HTTPServer) -> None:
+    server.expect_request("/data").respond_with_data("ok")
+    session(server).get(server.url_for("/data?$skip=1&q=a%2Bb"))
+    assert server.log[0][0].query_string == b"$skip=1&q=a%2Bb"
+
+
+def test_a_redirect_keeps_no_credentials_because_it_is_not_followed(server: HTTPServer) -> None:
+    server.expect_request("/data").respond_with_data("", 302, {"Location": "https://evil.example.com/"})
+    with pytest.raises(UnexpectedReplyError, match="redirects"):
+        session(server).get("data")
+
+
+def test_an_answer_without_end_is_cut_by_size(server: HTTPServer) -> None:
+    server.expect_request("/data").respond_with_data(b"x" * 3_000_000)
+    with pytest.raises(UnexpectedReplyError, match="more than 1 MB"):
+        session(server, max_bytes=2**20).get("data")
+
+
+def test_a_slow_drip_is_cut_by_the_deadline(dripping: str, slept: list[float]) -> None:
+    http = Http("erp", dripping, Unlimited(), deadline=0.3, attempts=1)
+    started = time.monotonic()
+    with pytest.raises(UnavailableError, match="did not finish"):
+        http.get("data")
+    assert time.monotonic() - started < 2
+
+
+def test_a_slow_drip_after_a_send_leaves_the_outcome_unknown(dripping: str) -> None:
+    http = Http("erp", dripping, Unlimited(), deadline=0.3)
+    with pytest.raises(UnknownOutcomeError):
+        http.request("POST", "data", body=b"1", repeatable=False)
+
+
+def test_a_throttled_send_was_not_carried_out_and_is_repeated(server: HTTPServer, slept: list[float]) -> None:
+    server.expect_ordered_request("/data").respond_with_response(Response("", 429, {"Retry-After": "2"}))
+    server.expect_ordered_request("/data").respond_with_data("ok")
+    assert session(server).request("POST", "data", body=b"1", repeatable=False).body == b"ok"
+    assert slept == [2.0]
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [("7", 7.0), ("0.5", 0.5), ("-3", 0.0), ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0), ("soon", None), ("", None)],
+)
+def test_retry_after_comes_in_two_forms(value: str, seconds: float | None) -> None:
+    assert retry_after({"Retry-After": value}) == seconds
+
+
+@pytest.fixture
+def dripping() -> Iterator[str]:
+    """A server that sends one byte every tenth of a second."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    done = threading.Event()
+
+    def serve() -> None:
+        while not done.is_set():
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection:
+                connection.recv(65536)
+                try:
+                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\n")
+                    while not done.wait(0.1):
+                        connection.sendall(b"x")
+                except OSError:
+                    continue
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    done.set()
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+    thread.join()
