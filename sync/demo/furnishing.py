@@ -1,0 +1,70 @@
+"""What a fresh console needs before anything runs: tables, one user per role, flows; later its schedules."""
+
+import os
+import socket
+from collections.abc import Mapping
+
+from django.conf import settings
+from django.core.management import call_command
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
+
+from sync import clock, flows, roles, schedules
+from sync.catalogue import RunState
+from sync.models import Flow, SyncRun
+from sync.schedules import Schedule
+
+MINUTES = {"customer": 5, "sale": 10}
+"""How often the demo's flows run by themselves."""
+
+
+def database(logins: Mapping[str, str]) -> None:
+    """Migrates, and makes one user per role with the password that is printed."""
+    call_command("migrate", verbosity=0, interactive=False)
+    roles.demo_users(logins)
+
+
+def tick() -> None:
+    """The task that rings for whatever should run and does not; a ring nobody heard is worthless after a while."""
+    seconds = settings.SYNC["TICK_SECONDS"]
+    every, _ = IntervalSchedule.objects.get_or_create(every=seconds, period=IntervalSchedule.SECONDS)
+    task, _ = PeriodicTask.objects.get_or_create(
+        name="Tick", defaults={"task": "sync.tasks.tick", "interval": every, "expire_seconds": 4 * seconds}
+    )
+    if task.interval_id != every.pk:
+        task.interval = every
+        task.save()
+
+
+def schedule_flows() -> None:
+    """A schedule for every flow that has none; what people changed stays."""
+    for flow in flows.ensure():
+        if flow.schedule is None:
+            schedules.write(flow, Schedule(minutes=MINUTES.get(flow.entity, 15)))
+
+
+def free_leases() -> None:
+    """Runs that a dead worker of this machine holds need not wait for their lease to end."""
+    host = socket.gethostname()
+    for run in SyncRun.objects.filter(state=RunState.RUNNING, holder__startswith=f"{host}:"):
+        if not _lives(run.holder.rpartition(":")[2]):
+            SyncRun.objects.filter(pk=run.pk, epoch=run.epoch, state=RunState.RUNNING).update(lease_until=clock.now())
+
+
+def _lives(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except (ProcessLookupError, ValueError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def has_foreign_runs() -> bool:
+    """Whether this database has been worked with already, by something that is not the demo."""
+    from django.db import DatabaseError
+
+    try:
+        return Flow.objects.exists() and SyncRun.objects.exists()
+    except DatabaseError:
+        return False

@@ -1,0 +1,138 @@
+"""Starts the demo's processes, notices when one dies, and stops them all."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType, TracebackType
+
+from django.conf import settings
+
+from sync.demo import guard
+from sync.demo.state import CannotStartError
+
+LAST_LINES = 12
+
+
+class StopAskedError(Exception):
+    """Ctrl-C or SIGTERM: end in good order."""
+
+
+class ChildDiedError(Exception):
+    """A process of the demo ended by itself; the message says which, and its last words."""
+
+
+@dataclass
+class Child:
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def last_words(self) -> str:
+        try:
+            lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        except OSError:
+            lines = []
+        return "\n".join(f"    {line}" for line in lines[-LAST_LINES:]) or "    (it said nothing)"
+
+
+class Supervisor:
+    """A context: whatever was started inside is gone when it ends, also after kill -9."""
+
+    def __init__(self, logs: Path) -> None:
+        self.logs = logs
+        self.children: list[Child] = []
+        self._stopping = False
+        self._guard: subprocess.Popen[bytes] | None = None
+        self._before: dict[int, object] = {}
+
+    def __enter__(self) -> "Supervisor":
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            self._before[number] = signal.signal(number, self._ask_to_stop)
+        self.logs.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-S", str(Path(guard.__file__))]
+        self._guard = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self._stopping = True  # a second Ctrl-C must not leave half of them behind
+        guard.end(
+            [child.process.pid for child in self.children],
+            reap=lambda: [child.process.poll() for child in self.children],
+        )
+        for child in self.children:
+            child.process.wait()
+        if self._guard and self._guard.stdin:
+            self._guard.stdin.close()
+            self._guard.wait()
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def _ask_to_stop(self, number: int, frame: FrameType | None) -> None:
+        if not self._stopping:
+            self._stopping = True
+            raise StopAskedError
+
+    def start(self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None) -> Child:
+        """A process in a group of its own: Ctrl-C in the terminal reaches the demo only. Its output is its log."""
+        log = self.logs / f"{name}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, *command],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                cwd=settings.BASE_DIR,
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})},
+            )
+        child = Child(name, process, log)
+        self.children.append(child)
+        if self._guard and self._guard.stdin:
+            self._guard.stdin.write(f"{process.pid}\n".encode())
+            self._guard.stdin.flush()
+        return child
+
+    def check(self) -> None:
+        """ChildDiedError when one has ended."""
+        for child in self.children:
+            code = child.process.poll()
+            if code is not None:
+                how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+                said = f"The last lines of {child.log}:\n{child.last_words()}"
+                raise ChildDiedError(f"The demo's {child.name} {how}.\n{said}")
+
+    def wait_until(self, ready: Callable[[], bool], what: str, seconds: float = 90) -> None:
+        """Until it is so; ChildDiedError or CannotStartError when it will not be."""
+        until = time.monotonic() + seconds
+        while not ready():
+            self.check()
+            if time.monotonic() > until:
+                raise CannotStartError(f"{what} did not get ready within {seconds:.0f} seconds; see {self.logs}.")
+            time.sleep(0.1)
+
+    def watch(self) -> None:
+        """Until a person stops the demo, or one of its processes dies."""
+        while True:
+            self.check()
+            time.sleep(0.5)
+
+
+def need_port(port: int, what: str, option: str) -> None:
+    """CannotStartError when somebody else listens there."""
+    if not 0 < port < 65536:
+        raise CannotStartError(f"{port} is not a port; choose one from 1024 to 65535 with {option}.")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as problem:
+            raise CannotStartError(
+                f"Port {port} on 127.0.0.1, wanted for {what}, cannot be used ({problem.strerror}); "
+                f"choose another with {option}."
+            ) from None
