@@ -194,3 +194,17 @@ def test_how_much_an_answer_explains_is_the_clients_choice(environment: Environm
     assert environment.session.get(full["@odata.id"], timeout=10).json()["PersonFirstName"] == "Ada"
     keyed = environment.call("GET", full["@odata.editLink"], headers={"Accept": "application/json;odata.metadata=none"})
     assert not [name for name in keyed.json() if name.startswith("@")]
+
+
+def test_lines_can_be_expanded_one_level_under_their_headers(environment: Environment) -> None:
+    """dynamics365.md 2.1 and 4.6"""
+    rows = environment.rows("SalesInvoiceHeadersV2", expand="SalesInvoiceLinesV2", select="InvoiceNumber")
+    lines = {row["InvoiceNumber"]: [line["ProductNumber"] for line in row["SalesInvoiceLinesV2"]] for row in rows}
+    assert lines == {
+        "CN-1": ["MUG", "RETURN"],
+        "CN-SO-2": ["GOODWILL"],
+        "SO-1": ["MUG", "CHARGE"],
+        "SO-2": ["cup"],
+    }
+    assert "navigation property" in environment.refusal("SalesInvoiceHeadersV2", expand="Customer")
+    assert "navigation property" in environment.refusal("CustomersV3", expand="SalesInvoiceLinesV2")

@@ -1,10 +1,9 @@
 """The `/data` service: routes, company scope, reads and writes (dynamics365.md 2)."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import islice
 from typing import Any
-from urllib.parse import quote
 
 import msgspec
 
@@ -14,9 +13,9 @@ from connectors.emulators.dynamics365.query import (
     matches,
     next_link,
     options_of,
-    selected,
 )
 from connectors.emulators.dynamics365.replies import ODataError, encode, odata, unknown_property
+from connectors.emulators.dynamics365.representation import Representation
 from connectors.emulators.dynamics365.schema import ENUMS, ETAG, NAMESPACE, EntitySet
 from connectors.emulators.dynamics365.tables import RecordTable, Row, Table
 from connectors.emulators.system import Request, Response
@@ -73,17 +72,14 @@ class Data:
         if fault.get("kind") == "partial":
             limit = min(limit, int(fault.get("rows", max(1, limit // 2))))
         walk = found.rows(options.skip)
-        detail = _detail(request)
-        rows = selected(walk, _names(entity, options.select, detail), limit)
+        shown = Representation(request, entity, options, self._tables)
+        rows = shown.rows(walk, limit)
         more = len(rows) == limit and next(islice(walk, 1), None) is not None
         count = found.count() if options.count else None
         link = next_link(request.base, request.target, options, len(rows), page, more)
         if fault.get("kind") == "repeat_next_link":
             link = f"{request.base}{request.target}"
-        if detail == "full":
-            rows = [_annotated(request, entity, row) for row in rows]
-        body = _page(request, entity, options.select, rows, count, link, bare=detail == "none")
-        answer = odata(body, records=len(rows), detail=detail)
+        answer = odata(shown.page(rows, count, link), records=len(rows), detail=shown.detail)
         self._last[entity.name] = answer
         return answer
 
@@ -98,17 +94,8 @@ class Data:
             return self._change(request, table, row)
         if request.method != "GET":
             raise ODataError(405, f"The requested resource does not support http method '{request.method}'.")
-        options = options_of(entity, request.query)
-        detail = _detail(request)
-        [shown] = selected(iter([row]), _names(entity, options.select, detail), 1)
-        if detail == "full":
-            shown = _annotated(request, entity, shown)
-        body = encode(shown)
-        if detail != "none":
-            columns = f"({','.join(options.select)})" if options.select else ""
-            context = f"{request.base}/data/$metadata#{entity.name}{columns}/$entity"
-            body = encode({"@odata.context": context})[:-1] + b"," + body[1:]
-        return odata(body, records=1, detail=detail, ETag=str(row[ETAG]))
+        shown = Representation(request, entity, options_of(entity, request.query), self._tables)
+        return odata(shown.one(row), records=1, detail=shown.detail, ETag=str(row[ETAG]))
 
     def _change(self, request: Request, table: Table, row: Row) -> Response:
         if not isinstance(table, RecordTable) or not table.entity.writable:
@@ -177,58 +164,6 @@ def _row_of(table: Table, key: Mapping[str, Any]) -> Row | None:
     # The rest of the key must agree too: the date and the voucher of an invoice are not part of its id.
     agrees = row is not None and all(str(row[name]) == str(value) for name, value in key.items() if name not in columns)
     return row if agrees else None
-
-
-def _detail(request: Request) -> str:
-    """How much of itself the client wants the answer to explain: none, minimal or full (2.2)."""
-    asked = re.search(r"odata\.metadata=(none|full)", request.headers.get("accept", ""))
-    return asked[1] if asked else "minimal"
-
-
-def _names(entity: EntitySet, select: Sequence[str], detail: str) -> tuple[str, ...]:
-    """What a row shows; () is all of it, tag included."""
-    if detail == "none":
-        return tuple(select) or tuple(entity.properties)
-    return (ETAG, *select) if select else ()
-
-
-def _annotated(request: Request, entity: EntitySet, row: Any) -> dict[str, Any]:
-    """`odata.metadata=full` says of each row what it is and where (2.2)."""
-    plain = msgspec.to_builtins(row)
-    annotations = {"@odata.type": f"#{NAMESPACE}.{entity.type}"}
-    if all(name in plain for name in entity.key):
-        bare = ("date", "int")
-        key = ",".join(
-            f"{name}={plain[name]}" if entity.properties[name].kind in bare else f"{name}='{_quoted(plain[name])}'"
-            for name in entity.key
-        )
-        annotations["@odata.id"] = f"{request.base}/data/{entity.name}({key})"
-        annotations["@odata.editLink"] = f"{entity.name}({key})"
-    return {**annotations, **plain}
-
-
-def _quoted(value: Any) -> str:
-    return quote(str(value).replace("'", "''"), safe="'")
-
-
-def _page(
-    request: Request,
-    entity: EntitySet,
-    select: Sequence[str],
-    rows: list[Any],
-    count: int | None,
-    link: str,
-    bare: bool,
-) -> bytes:
-    """Count and link belong to every level of detail, the context only to those that explain."""
-    columns = f"({','.join(select)})" if select else ""
-    parts = [] if bare else [b'"@odata.context":' + encode(f"{request.base}/data/$metadata#{entity.name}{columns}")]
-    if count is not None:
-        parts.append(b'"@odata.count":%d' % count)
-    parts += [b'"value":' + encode(rows)]
-    if link:
-        parts.append(b'"@odata.nextLink":' + encode(link))
-    return b"{%b}" % b",".join(parts)
 
 
 def _body(entity: EntitySet, body: bytes) -> dict[str, Any]:

@@ -7,9 +7,7 @@ from connectors.emulators.dynamics365.schema import ENTITY_SETS, ENUMS, NAMESPAC
 def edmx() -> bytes:
     enums = "".join(_enum(name, members) for name, members in ENUMS.items())
     types = "".join(_type(entity) for entity in ENTITY_SETS.values())
-    sets = "".join(
-        f'<EntitySet Name="{entity.name}" EntityType="{NAMESPACE}.{entity.type}"/>' for entity in ENTITY_SETS.values()
-    )
+    sets = "".join(_set(entity) for entity in ENTITY_SETS.values())
     return (
         '<?xml version="1.0" encoding="utf-8"?>'
         '<edmx:Edmx Version="4.0" xmlns:edmx="http://docs.oasis-open.org/odata/ns/edmx"><edmx:DataServices>'
@@ -26,7 +24,18 @@ def _enum(name: str, members: tuple[str, ...]) -> str:
 def _type(entity: EntitySet) -> str:
     key = "".join(f'<PropertyRef Name="{name}"/>' for name in entity.key)
     properties = "".join(_property(entity, declared) for declared in entity.properties.values())
-    return f'<EntityType Name="{entity.type}"><Key>{key}</Key>{properties}</EntityType>'
+    navigation = "".join(
+        f'<NavigationProperty Name="{name}" Type="Collection({NAMESPACE}.{ENTITY_SETS[target].type})"/>'
+        for name, target in entity.navigation.items()
+    )
+    return f'<EntityType Name="{entity.type}"><Key>{key}</Key>{properties}{navigation}</EntityType>'
+
+
+def _set(entity: EntitySet) -> str:
+    bindings = "".join(
+        f'<NavigationPropertyBinding Path="{name}" Target="{target}"/>' for name, target in entity.navigation.items()
+    )
+    return f'<EntitySet Name="{entity.name}" EntityType="{NAMESPACE}.{entity.type}">{bindings}</EntitySet>'
 
 
 def _property(entity: EntitySet, declared: Property) -> str:

@@ -3,7 +3,7 @@
 Strings are never null but "", enums travel as strings, empty dates are 1900-01-01 at noon (2.2, 4.10).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 NAMESPACE = "Microsoft.Dynamics.DataEntities"
@@ -41,7 +41,10 @@ class Property:
 
 @dataclass(frozen=True)
 class EntitySet:
-    """`indexes` are the orders in which rows can be walked without sorting; the first is the order of the key."""
+    """`indexes` are the orders in which rows can be walked without sorting; the first is the order of the key.
+
+    `navigation` names the set of lines that `$expand` shows under a property.
+    """
 
     name: str
     type: str
@@ -49,6 +52,7 @@ class EntitySet:
     properties: dict[str, Property]
     indexes: tuple[tuple[str, ...], ...]
     writable: bool = False
+    navigation: dict[str, str] = field(default_factory=dict)
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -56,12 +60,12 @@ class EntitySet:
 
 
 def _entity(
-    name: str, type_name: str, key: str, columns: dict[str, str], indexes: tuple[str, ...], writable: bool = False
+    name: str, type_name: str, key: str, columns: dict[str, str], indexes: tuple[str, ...], **rest: Any
 ) -> EntitySet:
     properties = {column: Property(column, kind) for kind, words in columns.items() for column in words.split()}
-    rest = (column for column in properties if column not in key.split())
-    ordered = {column: properties[column] for column in (*key.split(), *rest)}
-    return EntitySet(name, type_name, tuple(key.split()), ordered, tuple(tuple(i.split()) for i in indexes), writable)
+    others = (column for column in properties if column not in key.split())
+    ordered = {column: properties[column] for column in (*key.split(), *others)}
+    return EntitySet(name, type_name, tuple(key.split()), ordered, tuple(tuple(i.split()) for i in indexes), **rest)
 
 
 CUSTOMERS = _entity(
@@ -93,6 +97,7 @@ INVOICES = _entity(
         "decimal": "TotalInvoiceAmount TotalTaxAmount TotalDiscountAmount TotalChargeAmount",
     },
     ("dataAreaId InvoiceNumber", "dataAreaId InvoiceDate InvoiceNumber"),
+    navigation={"SalesInvoiceLinesV2": "SalesInvoiceV2Lines"},  # the property's name is no set of its own (4.6)
 )
 LINES = _entity(
     "SalesInvoiceV2Lines",
