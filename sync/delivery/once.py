@@ -231,13 +231,14 @@ def _outcome_rows(
     by_key = {candidate.key: (candidate, sale) for candidate, sale, _ in due}
     rows = []
     for request in requests:
+        whole = request.outcome
         for one in request.results:
             if one.outcome not in STATES:
                 continue
             state, bucket = STATES[one.outcome]
             candidate, sale = by_key[one.key]
             result.put(bucket, one.key)
-            if request.outcome != state:  # a request that went through as a whole is settled by one statement
+            if whole != state:  # a request that went through as a whole is settled by one statement
                 rows.append(row(work, candidate, sale, state, delivery_id=request.delivery.pk))
             if one.outcome is Outcome.ACCEPTED:
                 _settle(candidate, sale, result)
