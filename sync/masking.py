@@ -27,8 +27,8 @@ class Class(StrEnum):
 _PUBLIC = "kind state team entity field flow currency day year month week sku outcome reply_code"
 _INTERNAL = """
     key id uid source_id target_id account company customer customer_id party document document_total line order
-    order_id invoice quantity unit_price price amount total money sold_at timestamp modified_at created_at charge credit original
-    country language loyalty_tier tier group on_hold legal_entity organisation_kind records count item code
+    order_id invoice quantity unit_price price amount total money sold_at timestamp modified_at created_at charge
+    credit original country language loyalty_tier tier group on_hold legal_entity records count item code
     key_id external_id opt_in_state rule segment_id data_area dataAreaId InvoiceNumber InvoiceDate CustomerAccount
     SalesOrderNumber CurrencyCode LineAmount InvoicedQuantity ItemNumber SalesPrice replyCode errors contacts
 """
@@ -81,6 +81,11 @@ def shown_text(user: Any, team: str | Team, text: str) -> str:
     for pattern in (_EMAIL, _QUOTED, _PHONE):
         text = pattern.sub(MASK, text)
     return text
+
+
+def without_addresses(text: str) -> str:
+    """A message about a system as a whole: names of settings may stand in it, people's addresses not."""
+    return _EMAIL.sub(MASK, text)
 
 
 def shown_payload(user: Any, team: str | Team, payload: Any, field: str = "") -> Any:

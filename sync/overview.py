@@ -96,6 +96,7 @@ def context(user: Any) -> dict[str, Any]:
         "problems": found,
         "tone": "bad" if any(p.tone == "bad" for p in found) else "warn" if found else "good",
         "queue": _queue(user),
+        "own_apart": any(not roles.may_work(user, team) for team in Team),
         "works": any(roles.may_work(user, team) for team in Team),
         "queue_url": addresses.exceptions(assignee="me"),
         "chart": _chart(visible),

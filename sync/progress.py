@@ -9,12 +9,12 @@ from typing import Any
 
 from django.utils import timezone
 
-from sync import addresses, charts, flow_lines
+from sync import addresses, charts, flow_lines, masking
 from sync.catalogue import KINDS, Bucket, RunState
-from sync.models import SyncRun
+from sync.models import Delivery, SyncRun
 
 MEANING = {
-    Bucket.ACCEPTED: "Emarsys took them",
+    Bucket.ACCEPTED: "Emarsys answered that it took them",
     Bucket.UNCHANGED: "known and unchanged since they were last accepted: nothing was sent",
     Bucket.EXCLUDED: "left out by a rule",
     Bucket.HELD: "wait for the record they belong to, and follow by themselves",
@@ -63,6 +63,10 @@ class Progress:
     @property
     def trigger(self) -> str:
         return TRIGGERS.get(self.run.trigger, f"by {self.run.trigger.replace('_', ' ')}")
+
+    @property
+    def message(self) -> str:
+        return masking.without_addresses(self.run.message)
 
     @property
     def share(self) -> float | None:
@@ -125,3 +129,8 @@ def keys(run: SyncRun, bucket: str) -> Iterator[str]:
     """The keys of a bucket, page by page from the compressed manifests; unchanged ones are not listed."""
     for manifest in run.run_pages.order_by("number").values_list("manifest", flat=True).iterator(chunk_size=20):
         yield from json.loads(zlib.decompress(bytes(manifest))).get(bucket, ())
+
+
+def delivered(delivery: Delivery) -> list[str]:
+    """The keys of the records that one request carried."""
+    return list(json.loads(zlib.decompress(bytes(delivery.keys)))) if delivery.keys else []

@@ -1,5 +1,6 @@
 """Runs: their list, one run's live page, the records of its buckets, and cancel."""
 
+from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from itertools import islice
 from typing import Any
@@ -18,9 +19,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET, require_POST
 
-from sync import addresses, progress, runs
+from sync import addresses, masking, progress, runs
 from sync.admin.listing import ChoiceFilter, ConsoleAdmin
-from sync.catalogue import Bucket, RunState
+from sync.catalogue import OWNERS, Bucket, RunState, Team
 from sync.models import CrossReference, Flow, SyncRun
 from sync.templatetags.console import count, duration, pill, when
 
@@ -120,6 +121,7 @@ class RunAdmin(ConsoleAdmin):
             url("<int:pk>/progress/", require_GET(self.progress_view), "progress"),
             url("<int:pk>/cancel/", require_POST(self.cancel_view), "cancel"),
             url("<int:pk>/records/<str:bucket>/", require_GET(self.records_view), "records"),
+            url("<int:pk>/delivery/<int:number>/", require_GET(self.delivery_view), "delivery"),
             *super().get_urls(),
         ]
 
@@ -166,9 +168,7 @@ class RunAdmin(ConsoleAdmin):
             raise PermissionDenied
         if run.active:
             runs.cancel(run, request.user)
-            messages.success(
-                request, "The run stops after its current page. What was accepted stays accepted."
-            )
+            messages.success(request, "The run stops after its current page. What was accepted stays accepted.")
         else:
             messages.info(request, f"The run is {run.state} already.")
         return HttpResponseRedirect(addresses.run(run))
@@ -177,23 +177,45 @@ class RunAdmin(ConsoleAdmin):
         run = self._run(request, pk)
         if bucket not in [*Bucket]:
             raise Http404
-        page = max(1, int(request.GET["page"])) if request.GET.get("page", "").isdecimal() else 1
-        start = (page - 1) * SHOWN
-        found = list(islice(progress.keys(run, bucket), start, start + SHOWN + 1))
         context = {
             "title": f"{bucket.capitalize()} records of run {run.pk}",
-            "run": run,
-            "run_url": addresses.run(run),
             "bucket": bucket,
             "meaning": progress.MEANING[Bucket(bucket)],
             "number": getattr(run, bucket),
+        }
+        return self._records(request, run, progress.keys(run, bucket), context)
+
+    def delivery_view(self, request: HttpRequest, pk: int, number: int) -> HttpResponse:
+        """One request to the target: when, what came of it, and the records it carried."""
+        run = self._run(request, pk)
+        delivery = get_object_or_404(run.deliveries.defer("request", "reply"), pk=number)
+        team = OWNERS.get(run.flow.entity, Team.OPERATIONS)
+        context = {
+            "title": f"Delivery {delivery.pk}",
+            "delivery": delivery,
+            "bucket": "delivered",
+            "meaning": f"one request to {run.flow.target}, written down before it was made",
+            "message": masking.shown_text(request.user, team, delivery.message),
+            "number": delivery.records,
+        }
+        return self._records(request, run, iter(progress.delivered(delivery)), context)
+
+    def _records(
+        self, request: HttpRequest, run: SyncRun, keys: Iterator[str], context: dict[str, Any]
+    ) -> HttpResponse:
+        page = max(1, int(request.GET["page"])) if request.GET.get("page", "").isdecimal() else 1
+        start = (page - 1) * SHOWN
+        found = list(islice(keys, start, start + SHOWN + 1))
+        shared = {
+            "run": run,
+            "run_url": addresses.run(run),
             "rows": _rows(run, found[:SHOWN]),
             "first": start + 1,
             "page": page,
             "more": len(found) > SHOWN,
             "exceptions_url": addresses.exceptions(run=run.pk, state="all"),
         }
-        return self._page(request, "console/run_records.html", context)
+        return self._page(request, "console/run_records.html", {**shared, **context})
 
 
 def _rows(run: SyncRun, keys: list[str]) -> list[dict[str, str]]:

@@ -1,6 +1,8 @@
 """Runs: the list, one run's page while it works, the records of its buckets, cancel, run now."""
 
+import json
 import re
+import zlib
 
 import pytest
 from django.db import connection
@@ -117,15 +119,25 @@ def test_a_failed_run_says_in_plain_words_what_happened_and_what_it_means(client
     assert "What was accepted stays accepted" in html
 
 
-def test_deliveries_are_listed_with_their_outcome(client: Client) -> None:
+def test_a_delivery_opens_the_records_it_carried_with_its_outcome(client: Client) -> None:
     run, now = sample_runs.finished(accepted=1), timezone.now()
-    Delivery.objects.create(
-        run=run, flow=run.flow, key="k1", epoch=1, records=1000, keys=b"", intended_at=now, finished_at=now,
+    delivery = Delivery.objects.create(
+        run=run,
+        flow=run.flow,
+        key="k1",
+        epoch=1,
+        records=3,
+        keys=zlib.compress(json.dumps(["gbsi|1", "gbsi|2", "gbsi|3"]).encode()),
+        intended_at=now,
+        finished_at=now,
         outcome="unknown",
-    )  # fmt: skip
-    html = text(client, f"/console/sync/syncrun/{run.pk}/change/")
-    assert "Unknown" in html
-    assert "1,000" in html
+        message=f"No answer about '{desk_records.CANARY}'",
+    )
+    assert "Unknown" in text(client, f"/console/sync/syncrun/{run.pk}/change/")
+    html = text(client, f"/console/sync/syncrun/{run.pk}/delivery/{delivery.pk}/")
+    assert re.findall(r'class="key">(gbsi\|\d)<', html) == ["gbsi|1", "gbsi|2", "gbsi|3"]
+    assert "No answer about" in html
+    assert "canary" not in html
 
 
 def test_a_comparison_shows_its_findings_each_opening_its_exceptions(client: Client) -> None:

@@ -11,7 +11,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from sync.models import BulkOperation, LedgerEntry, SegmentCheck
+from sync.models import BulkOperation, Delivery, LedgerEntry, SegmentCheck
 from tests.admin import desk_records, sample_runs
 from tests.admin.console_addresses import address, names
 from tests.admin.desk_records import person
@@ -46,6 +46,7 @@ MATRIX: dict[str, tuple[str, str]] = {
     "sync_syncrun_change": (ALL, ""),
     "sync_syncrun_progress": (ALL, ""),
     "sync_syncrun_records": (ALL, ""),
+    "sync_syncrun_delivery": (ALL, ""),
     "sync_syncrun_cancel": ("", "a"),
     "sync_syncissue_changelist": (ALL, ""),
     "sync_syncissue_bulk": ("", WORKERS),
@@ -60,6 +61,11 @@ MATRIX: dict[str, tuple[str, str]] = {
     "sync_bulkoperation_history": ("av", ""),
     "sync_bulkoperation_progress": ("av", "av"),
     "sync_bulkoperation_cancel": ("", "a"),
+    "sync_segmentcheck_changelist": ("mav", ""),
+    "sync_segmentcheck_ask": ("", "ma"),
+    "sync_segmentcheck_change": ("mav", ""),
+    "sync_segmentcheck_history": ("mav", ""),
+    "sync_segmentcheck_progress": ("mav", "mav"),
     "sync_controltotal_changelist": (MONEY, ""),
     "sync_controltotal_export": ("", "fa"),
     "sync_ledgerentry_changelist": (MONEY, ""),
@@ -76,7 +82,15 @@ POSTED: dict[str, Any] = {
     "sync_flow_schedule": {"frequency": "every", "minutes": "5", "on": "on"},
     "auth_user_change": {"is_active": "on"},
     "sync_syncissue_act": {"text": "I look at it"},
+    "sync_segmentcheck_ask": {"connection": "emarsys"},
 }
+
+
+@pytest.fixture(autouse=True)
+def a_connection_with_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the demo has one; nothing is called."""
+    monkeypatch.setattr("sync.segment_check.connections_with_segments", lambda: ["emarsys"])
+    monkeypatch.setattr("sync.doorbell.ring", lambda *_: None)
 
 
 def a_ledger_entry() -> LedgerEntry:
@@ -105,7 +119,11 @@ def sample_objects() -> dict[str, dict[str, object]]:
     bulk = BulkOperation.objects.create(query={"ids": [issue.pk]}, asked_by=person("admin"))
     segment = SegmentCheck.objects.create(connection="emarsys", segment_id="1", name="Gold")
     fay = person("finance", "fay")
+    sent = Delivery.objects.create(
+        run=run, flow=flow, key=f"k{run.pk}", epoch=1, records=1, keys=b"", intended_at=timezone.now()
+    )
     arguments: dict[str, dict[str, object]] = {
+        "sync_syncrun_delivery": {"pk": run.pk, "number": sent.pk},
         "auth_user_change": {"object_id": fay.pk},
         "auth_user_password_change": {"id": fay.pk},
         "sync_flow_change": {"object_id": flow.pk},
