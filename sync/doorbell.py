@@ -2,6 +2,7 @@
 
 import logging
 
+from celery import current_app
 from django.db import transaction
 
 log = logging.getLogger(__name__)
@@ -13,9 +14,7 @@ def ring(task: str, row_id: int) -> None:
 
 
 def _send(task: str, row_id: int) -> None:
-    from integration_console.celery import app
-
     try:
-        app.send_task(f"sync.tasks.{task}", args=[row_id])
+        current_app.send_task(f"sync.tasks.{task}", args=[row_id])
     except Exception as error:  # kombu raises many kinds
         log.warning("%s %s: no worker could be told (%s); the next tick will", task, row_id, type(error).__name__)

@@ -8,6 +8,7 @@ import time
 from datetime import datetime, timedelta
 from typing import Any
 
+from celery import current_app
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F, Q
@@ -124,10 +125,8 @@ def active(flow: Flow, kind: str = "sync") -> SyncRun | None:
 
 def ring_for(run_id: int) -> None:
     """Tells a worker; a lost message costs no more than the tick's interval."""
-    from integration_console.celery import app
-
     try:
-        app.send_task("sync.tasks.work", args=[run_id])
+        current_app.send_task("sync.tasks.work", args=[run_id])
     except Exception as error:  # kombu raises many kinds; the row is the queue, so nothing is lost
         log.warning("Run %s: no worker could be told (%s); the next tick will", run_id, type(error).__name__)
 

@@ -12,7 +12,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
 from connectors.errors import ConnectorError
-from sync import addresses, masking, roles, triage
+from sync import addresses, masking, reading, roles, triage
 from sync.admin import bulk_page, exception_list, exception_page
 from sync.admin.exception_filter import colleagues
 from sync.catalogue import Team
@@ -95,8 +95,6 @@ class ExceptionAdmin(admin.ModelAdmin):
         issue = self._workable(request, object_id)
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        from sync import reading
-
         live = None
         try:
             live = reading.both(issue.flow, issue.source_id)

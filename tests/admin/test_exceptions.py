@@ -8,6 +8,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from sync import bulk, reading
 from sync.models import AuditEvent, BulkOperation, PendingKey, SyncIssue
 from tests.admin.desk_records import CANARY, delivery, drift, issue, line, packed, person, unknown_outcome
 
@@ -292,8 +293,6 @@ def test_an_operation_belongs_to_who_asked_and_is_watched_by_administrators() ->
 
 
 def test_reading_both_systems_now_shows_what_they_say_and_stores_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    from sync import reading
-
     fields = [{"field": "city", "erp": "Leeds", "target": "York", "same": False}]
     monkeypatch.setattr(reading, "both", lambda *_: {"fields": fields, "read_at": timezone.now()})
     found, client = drift(), signed_in("marketing")
@@ -305,8 +304,6 @@ def test_reading_both_systems_now_shows_what_they_say_and_stores_nothing(monkeyp
 
 
 def test_an_operation_page_lists_what_was_left_alone() -> None:
-    from sync import bulk
-
     drift("gb01|1"), drift("gb01|2", state="retrying")
     user = person("marketing")
     operation = bulk.ask("retry", {"teams": ["marketing"], "filter": {}}, user)
