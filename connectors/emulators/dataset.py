@@ -7,6 +7,7 @@ columns but ids too. `None` is "not given" for numbers, dates and yes/no; a miss
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -160,7 +161,12 @@ class Dataset:
         check(folder, FILES)
 
     def customers(self) -> Iterator[Customer]:
-        return self._rows("customers", Customer)
+        return iter(self._customers)
+
+    @cached_property
+    def _customers(self) -> list[Customer]:
+        """Every system asks for the customers, some twice; the rest is streamed."""
+        return list(self._rows("customers", Customer))
 
     def orders(self) -> Iterator[Order]:
         return self._rows("orders", Order)

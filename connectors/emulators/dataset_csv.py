@@ -168,6 +168,9 @@ def _values(
     for (column, read, expected), cell in zip(readers, cells, strict=True):
         if cell == "":
             continue
+        if read is _text:  # most cells are: not worth a call
+            values[column] = cell
+            continue
         try:
             values[column] = read(cell)
         except (ValueError, KeyError, InvalidOperation):
