@@ -19,6 +19,7 @@ _E164 = re.compile(r"\+[1-9][0-9]{7,14}\Z")
 _PLAIN_EMAIL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]*(?:\.[A-Za-z0-9_+-]+)*@[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,}\Z")
 
 _EMPTY_DATE = date(1900, 1, 1)
+_TOO_MUCH = Decimal(10) ** 12
 
 COUNTRY_ALIASES = {
     "eire": "IE",
@@ -140,7 +141,7 @@ def money(value: object, field: str) -> Decimal:
         amount = value if isinstance(value, Decimal) else Decimal(text(value))
     except InvalidOperation as error:
         raise RecordError("invalid_amount", field, "Not a decimal number.", text(value)[:60]) from error
-    if not amount.is_finite() or abs(amount) >= Decimal(10) ** 12:
+    if not amount.is_finite() or abs(amount) >= _TOO_MUCH:
         raise RecordError("invalid_amount", field, "Not a finite amount below 10^12.", text(value)[:60])
     return amount
 

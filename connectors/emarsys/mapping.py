@@ -98,7 +98,7 @@ def customer_encoder(schema: Schema) -> Encode:
 
     def encode(record: Record, known: Known) -> tuple[Encoded, tuple[Fault, ...]]:
         if not isinstance(record, Customer):
-            raise RecordError("wrong_record", "record", f"A contact is made from a customer, not {type(record)}.")
+            raise RecordError("malformed_row", "record", f"A contact is made from a customer, not {type(record)}.")
         faults: list[Fault] = []
         body = {schema.key: _external_id(schema.external_id(record))}
         if record.email:
@@ -214,7 +214,7 @@ def sale_encoder(schema: Schema, form: SalesForm) -> Encode:
 
     def encode(record: Record, known: Known) -> tuple[Encoded, tuple[Fault, ...]]:
         if not isinstance(record, Sale):
-            raise RecordError("wrong_record", "record", f"Sales data are made from a sale, not {type(record)}.")
+            raise RecordError("malformed_row", "record", f"Sales data are made from a sale, not {type(record)}.")
         price = record.amount
         if form.unit_price:
             price = -abs(record.unit_price) if record.credit else record.unit_price

@@ -20,6 +20,7 @@ from connectors.records import Customer, Sale
 
 T = TypeVar("T")
 BACKSLASH, DELETE = 0x5C, 0x7F
+_ZERO = Decimal(0)
 NOT_HELD = frozenset({"", "no", "never"})
 """OnHoldStatus values that hold nothing: No, and Never (this customer is never put on hold)."""
 
@@ -45,7 +46,7 @@ class CustomerColumns(msgspec.Struct, gc=False):
     OnHoldStatus: str = ""
 
 
-class HeaderColumns(msgspec.Struct):
+class HeaderColumns(msgspec.Struct, gc=False):
     """SalesInvoiceHeadersV2 (contract 4.6)."""
 
     dataAreaId: str = ""
@@ -58,7 +59,7 @@ class HeaderColumns(msgspec.Struct):
     TotalInvoiceAmount: Decimal | None = None
 
 
-class LineColumns(msgspec.Struct):
+class LineColumns(msgspec.Struct, gc=False):
     """SalesInvoiceV2Lines (contract 4.6)."""
 
     dataAreaId: str = ""
@@ -73,7 +74,7 @@ class LineColumns(msgspec.Struct):
     CurrencyCode: str = ""
 
 
-class InvoiceLine(msgspec.Struct):
+class InvoiceLine(msgspec.Struct, gc=False):
     """One row of the stream `sale`: a line with its header; either may be missing."""
 
     header: HeaderColumns | None = None
@@ -93,7 +94,7 @@ class PartKey(msgspec.Struct, gc=False):
     LineCreationSequenceNumber: int | str = ""
 
 
-class InvoiceLineKey(msgspec.Struct):
+class InvoiceLineKey(msgspec.Struct, gc=False):
     header: PartKey | None = None
     line: PartKey | None = None
 
@@ -180,14 +181,17 @@ def customer_mapping(tier_field: str, birth_field: str) -> Callable[[bytes], Map
     read = _reader(msgspec.defstruct("Customers", extra, bases=(CustomerColumns,), gc=False))
 
     def to_customer(row: bytes) -> Mapped:
-        return _customer(read(row), BACKSLASH in row or DELETE in row)
+        return _customer(read(row), _cleaner(row))
 
     return to_customer
 
 
-def _customer(row: Any, escaped: bool) -> Mapped:
-    """`escaped`: only a row with a backslash can hold control characters, and needs its texts cleaned."""
-    clean: Callable[[str], str] = fields.text if escaped else str.strip
+def _cleaner(row: bytes) -> Callable[[str], str]:
+    """How this row's texts are cleaned: JSON can hold a control character only behind a backslash (or as DEL)."""
+    return fields.text if BACKSLASH in row or DELETE in row else str.strip
+
+
+def _customer(row: Any, clean: Callable[[str], str]) -> Mapped:
     account, company = clean(row.CustomerAccount), clean(row.dataAreaId).lower()
     if not account or not company:
         fields.required("", "dataAreaId" if account else "CustomerAccount")
@@ -204,7 +208,7 @@ def _customer(row: Any, escaped: bool) -> Mapped:
         last_name=clean(row.PersonLastName) if person else "",
         organisation="" if person else clean(row.OrganizationName),
         phone=phone,
-        street=_one_line(row.AddressStreet) if escaped else clean(row.AddressStreet),
+        street=clean(row.AddressStreet) if clean is str.strip else _one_line(row.AddressStreet),
         city=clean(row.AddressCity),
         postcode=clean(row.AddressZipCode),
         country=country,
@@ -265,67 +269,76 @@ def _language(value: str) -> str:
 def sale_key(row: bytes) -> str:
     """`company|InvoiceNumber|LineCreationSequenceNumber`; the last part is empty for an invoice without lines."""
     found = _invoice_line_key(row)
-    document = _document(found)
-    return f"{document}|{fields.text(found.line.LineCreationSequenceNumber)}" if found.line else f"{document}|"
+    company, number = _document(found, _cleaner(row))
+    return f"{company}|{number}|{fields.text(found.line.LineCreationSequenceNumber) if found.line else ''}"
 
 
-def _document(row: InvoiceLine | InvoiceLineKey) -> str:
+def _document(row: InvoiceLine | InvoiceLineKey, clean: Callable[[str], str]) -> tuple[str, str]:
+    """The legal entity in lower case, and the invoice number."""
     part = row.line or row.header
     if part is None:
         raise RecordError("malformed_row", "row", "Neither an invoice nor a line.")
-    company = fields.required(part.dataAreaId, "dataAreaId").lower()
-    return f"{company}|{fields.required(part.InvoiceNumber, 'InvoiceNumber')}"
+    company = clean(part.dataAreaId) or fields.required("", "dataAreaId")
+    return company.lower(), clean(part.InvoiceNumber) or fields.required("", "InvoiceNumber")
 
 
 def sale_mapping(charge_items: frozenset[str]) -> Callable[[bytes], Mapped]:
     """The mapping of invoice lines; `charge_items` are the item numbers that are no article (matched exactly)."""
 
     def to_sale(row: bytes) -> Mapped:
-        found = _invoice_line(row)
-        document = _document(found)
+        found, clean = _invoice_line(row), _cleaner(row)
+        company, number = _document(found, clean)
         header, line = found.header, found.line
         if header is None:
-            raise RecordError("line_without_header", "InvoiceNumber", "No invoice has this number.", document)
+            raise RecordError("line_without_header", "InvoiceNumber", "No invoice has this number.", number)
         if line is None:
-            raise RecordError("invoice_without_lines", "InvoiceNumber", "The invoice has no lines.", document)
-        return _sale(header, line, document, charge_items)
+            raise RecordError("invoice_without_lines", "InvoiceNumber", "The invoice has no lines.", number)
+        record = _sale(header, line, company, number, clean, charge_items)
+        if not record.account:
+            return Mapped(Excluded(record.key, "no_customer", record))
+        if record.document_total == 0:
+            return Mapped(record, (_zero_total(company, number),))
+        return Mapped(record)
 
     return to_sale
 
 
-def _sale(header: HeaderColumns, line: LineColumns, document: str, charge_items: frozenset[str]) -> Mapped:
-    company, _, number = document.partition("|")
+def _zero_total(company: str, number: str) -> Fault:
+    message = "The invoice's total is zero although it has lines."
+    return Fault("zero_total", "TotalInvoiceAmount", message, "0", f"{company}|{number}")
+
+
+def _sale(
+    header: HeaderColumns,
+    line: LineColumns,
+    company: str,
+    number: str,
+    clean: Callable[[str], str],
+    charge_items: frozenset[str],
+) -> Sale:
     sequence = fields.required(line.LineCreationSequenceNumber, "LineCreationSequenceNumber")
     amount = _amount(line.LineAmount, "LineAmount")
     quantity = _amount(line.InvoicedQuantity, "InvoicedQuantity")
-    account = fields.text(header.InvoiceCustomerAccountNumber)
-    sku = fields.text(line.ProductNumber)
-    total = _amount(header.TotalInvoiceAmount, "TotalInvoiceAmount")
-    record = Sale(
-        key=f"{document}|{sequence}",
+    account, sku = clean(header.InvoiceCustomerAccountNumber), clean(line.ProductNumber)
+    return Sale(
+        key=f"{company}|{number}|{sequence}",
         document=number,
         line=sequence,
         company=company,
         customer=f"{company}|{account}" if account else "",
         account=account,
         sku=sku,
-        name=fields.text(line.ProductName),
+        name=clean(line.ProductName),
         quantity=quantity,
-        unit_price=fields.money(line.SalesPrice or 0, "SalesPrice"),
+        unit_price=fields.money(line.SalesPrice or _ZERO, "SalesPrice"),
         amount=amount,
-        currency=fields.required(line.CurrencyCode or header.CurrencyCode, "CurrencyCode"),
+        currency=clean(line.CurrencyCode or header.CurrencyCode) or fields.required("", "CurrencyCode"),
         sold_at=_sold_at(header.InvoiceDate),
-        document_total=total,
-        order=fields.text(header.SalesOrderNumber),
+        document_total=_amount(header.TotalInvoiceAmount, "TotalInvoiceAmount"),
+        order=clean(header.SalesOrderNumber),
         charge=sku in charge_items,
         credit=amount < 0 or (amount == 0 and quantity < 0),
     )
-    if not account:
-        return Mapped(Excluded(record.key, "no_customer", record))
-    if total == 0:
-        message = "The invoice's total is zero although it has lines."
-        return Mapped(record, (Fault("zero_total", "TotalInvoiceAmount", message, "0", document),))
-    return Mapped(record)
 
 
 def _amount(value: Decimal | None, field: str) -> Decimal:
@@ -334,6 +347,7 @@ def _amount(value: Decimal | None, field: str) -> Decimal:
     return fields.money(value, field)
 
 
+@lru_cache(1024)
 def _sold_at(value: str) -> datetime:
     """The invoice's day at noon UTC, as F&O stamps days so that no time zone moves them (contract 4.10)."""
     found = fields.day(value, "InvoiceDate")
