@@ -168,7 +168,8 @@ def _take(operation_id: int) -> bool:
 def _chunk(operation_id: int) -> bool:
     """One transaction: the next exceptions, and how far that is. False when nothing is left."""
     with transaction.atomic():
-        operation = BulkOperation.objects.select_for_update(of=("self",)).select_related("asked_by").get(pk=operation_id)
+        rows = BulkOperation.objects.select_for_update(of=("self",)).select_related("asked_by")
+        operation = rows.get(pk=operation_id)
         if operation.state != "running":
             return False
         if operation.cancel_requested:
