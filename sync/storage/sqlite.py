@@ -97,7 +97,6 @@ class SQLite:
 READERS: dict[str, Callable[[Any], Any]] = {
     "UUIDField": bytes.fromhex,
     "DecimalField": lambda value: Decimal(str(value)),
-    "DateField": date.fromisoformat,
-    "DateTimeField": lambda value: datetime.fromisoformat(value).replace(tzinfo=UTC),
-    "BooleanField": bool,
+    # Django's own converters have read dates and booleans already; moments come without their zone.
+    "DateTimeField": lambda value: value.replace(tzinfo=UTC),
 }
