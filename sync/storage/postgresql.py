@@ -17,6 +17,7 @@ TYPES = {
     "BooleanField": "bool",
     "BigIntegerField": "int8",
     "BigAutoField": "int8",
+    "AutoField": "int4",
     "IntegerField": "int4",
     "PositiveIntegerField": "int4",
     "FloatField": "float8",

@@ -46,7 +46,7 @@ class Table:
 
 def _kind(field: Any) -> str:
     if isinstance(field, models.ForeignKey | models.OneToOneField):
-        return "BigIntegerField"
+        return _kind(field.target_field)
     return str(field.get_internal_type())
 
 
