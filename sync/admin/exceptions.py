@@ -1,11 +1,13 @@
 """The exceptions of each team: their list, each one's page, and what people do with them."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
+from django.db import connections
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect, JsonResponse
 from django.template.response import TemplateResponse
@@ -19,6 +21,8 @@ from sync.catalogue import Team
 from sync.models import SyncIssue
 
 View = Callable[..., HttpResponse]
+READ_SECONDS = 5
+"""How long a person waits for both systems; a busy API budget or a slow system may take longer."""
 
 
 @admin.register(SyncIssue)
@@ -97,10 +101,12 @@ class ExceptionAdmin(admin.ModelAdmin):
             return HttpResponseNotAllowed(["POST"])
         live = None
         try:
-            live = reading.both(issue.flow, issue.source_id)
+            live = within(READ_SECONDS, lambda: reading.both(issue.flow, issue.source_id))
         except ConnectorError as error:
             said = masking.shown_text(request.user, issue.team, error.message)
             messages.error(request, f"Could not read both systems: {said} What follows is what was stored.")
+        except TimeoutError:
+            messages.error(request, f"No answer within {READ_SECONDS} seconds. What follows is what was stored.")
         return self._render(request, "change_form", exception_page.context(request.user, issue, live))
 
     def act(self, request: HttpRequest, object_id: int, verb: str) -> HttpResponse:
@@ -145,6 +151,22 @@ class ExceptionAdmin(admin.ModelAdmin):
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         return bulk_page.ask(request, self._render)
+
+
+def within(seconds: float, read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The result, or TimeoutError: the reading then ends by itself, unheard."""
+    executor = ThreadPoolExecutor(1, thread_name_prefix="read-both")
+    try:
+        return executor.submit(_and_disconnect, read).result(seconds)
+    finally:
+        executor.shutdown(wait=False)
+
+
+def _and_disconnect(read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    try:
+        return read()
+    finally:
+        connections.close_all()
 
 
 Verb = Callable[[HttpRequest, SyncIssue], str]
