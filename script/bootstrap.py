@@ -32,7 +32,7 @@ PRODUCT = "requirements.txt"
 TOOLS = "requirements-dev.txt"  # a superset of PRODUCT
 OLDEST_SQLITE = (3, 35, 0)  # the first with RETURNING and ALTER TABLE DROP COLUMN
 DISK_MB = {PRODUCT: 400, TOOLS: 800}  # measured installed: 236 MB and 522 MB
-DEMO_PORT = 8000
+DEMO_PORT = "8000"  # of the console, when --port does not say; the emulated systems are 900 above
 
 
 class CannotSetUpError(Exception):
@@ -44,8 +44,8 @@ def main(arguments: list[str]) -> int:
     options = _options(arguments)
     try:
         _check_python()
-        if options.port:
-            _check_port(options.port)
+        if options.demo and not options.help:
+            _check_ports(options.port, options.emulators_port)
         with _alone():
             _make_ready(TOOLS if options.dev else PRODUCT)
     except (CannotSetUpError, pip_wheel.NoPipError) as problem:
@@ -66,7 +66,10 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     """The few options that matter here; all others belong to the command that follows."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--dev", action="store_true")
-    parser.add_argument("--port", default="")
+    parser.add_argument("--demo", action="store_true")
+    parser.add_argument("--port", default=DEMO_PORT)
+    parser.add_argument("--emulators-port", default="")
+    parser.add_argument("-h", "--help", action="store_true")
     return parser.parse_known_args(arguments)[0]
 
 
@@ -87,16 +90,22 @@ def _check_python() -> None:
         )
 
 
-def _check_port(port: str) -> None:
+def _check_ports(console: str, emulators: str) -> None:
+    """Of the demo: said before anything is installed, not a minute later."""
+    _check_port(console, "--port")
+    _check_port(emulators or str(int(console) + 900), "--emulators-port")
+
+
+def _check_port(port: str, option: str) -> None:
     if not (port.isdecimal() and 0 < int(port) < 65536):
-        raise CannotSetUpError(f"{port} is not a port; choose one from 1024 to 65535 with --port.")
+        raise CannotSetUpError(f"{port} is not a port; choose one from 1024 to 64000 with {option}.")
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", int(port)))
         except OSError as problem:
             raise CannotSetUpError(
-                f"Port {port} on 127.0.0.1 cannot be used ({problem.strerror}); choose another with --port."
+                f"Port {port} on 127.0.0.1 cannot be used ({problem.strerror}); choose another with {option}."
             ) from None
 
 

@@ -78,6 +78,20 @@ def taken_port() -> Iterator[int]:
 
 
 @pytest.fixture
+def free_port() -> str:
+    """A port that nobody listens on, nor on the one 900 above it, where the emulated systems would be."""
+    for port in range(20_000, 30_000):
+        with socket.socket() as console, socket.socket() as emulators:
+            try:
+                console.bind(("127.0.0.1", port))
+                emulators.bind(("127.0.0.1", port + 900))
+            except OSError:
+                continue
+            return str(port)
+    raise AssertionError("every port from 20000 to 30000 is in use")
+
+
+@pytest.fixture
 def no_index(clone: Clone) -> None:
     """A package index whose port nobody listens on."""
     with socket.socket() as probe:

@@ -7,21 +7,22 @@ import os
 from tests.scripts.conftest import ROOT, Clone
 
 
-def test_the_demo_gets_its_options_as_they_were_given(clone: Clone) -> None:
+def test_the_demo_gets_its_options_as_they_were_given(clone: Clone, free_port: str) -> None:
     clone.make_ready()
     (clone.folder / "manage.py").write_text("import sys; print(sys.argv[1:])")
+    given = ["--fresh", "--check", "--seed", "7", "--dataset", "my data", "--port", free_port]
 
-    done = clone.run("script/demo", "--fresh", "--check", "--seed", "7", "--dataset", "my data")
+    done = clone.run("script/demo", *given)
 
-    assert done.stdout.strip() == "['demo', '--fresh', '--check', '--seed', '7', '--dataset', 'my data']"
+    assert done.stdout.strip() == str(["demo", *given])
     assert done.returncode == 0
 
 
-def test_the_demo_ends_with_the_demo_s_own_exit_code(clone: Clone) -> None:
+def test_the_demo_ends_with_the_demo_s_own_exit_code(clone: Clone, free_port: str) -> None:
     clone.make_ready()
     (clone.folder / "manage.py").write_text("import sys; sys.exit(3)")
 
-    assert clone.run("script/demo").returncode == 3
+    assert clone.run("script/demo", "--port", free_port).returncode == 3
 
 
 def test_a_ready_environment_is_left_alone(clone: Clone) -> None:

@@ -54,6 +54,13 @@ def test_a_python_without_sqlite_is_named(clone: Clone) -> None:
     assert "built without SQLite" in done.stderr
 
 
+def test_a_port_in_use_of_the_emulated_systems_is_named_too(clone: Clone, free_port: str, taken_port: int) -> None:
+    done = clone.run("script/demo", "--port", free_port, "--emulators-port", str(taken_port))
+
+    assert (done.returncode, clone.left_behind()) == (1, [])
+    assert "choose another with --emulators-port" in done.stderr
+
+
 def test_a_port_in_use_is_named_before_anything_is_installed(clone: Clone, taken_port: int) -> None:
     done = clone.run("script/demo", "--port", str(taken_port))
 
