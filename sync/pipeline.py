@@ -98,7 +98,7 @@ def _slice(lease: Lease, seconds: float | None) -> bool:
                     return False
                 slice_.page(page)
                 slice_.pending()
-                if ends and time.monotonic() > ends:
+                if ends and time.monotonic() > ends and not run.scan_done:
                     return True
             lease.change(scan_done=True)
     _complete(route, lease)
@@ -228,7 +228,7 @@ class Slice:
         if resume is not None:
             values["resume"] = resume
         if watermark is not None:
-            values["watermark_to"] = watermark
+            values |= {"watermark_to": watermark, "scan_done": True}  # only the last page has one
         if self.total is not None:
             values["total"] = self.total
         self.lease.change(
