@@ -1,16 +1,33 @@
 """What every command shares: progress on stderr, the result on stdout, --json, and exit codes 0, 1, 2."""
 
 import json
+import os
 import sys
 from argparse import ArgumentParser
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from connectors.errors import ConnectorError
 from sync import flows
 from sync.models import Flow
+
+
+def keys(text: str | None) -> list[str]:
+    """A comma-separated option as a list."""
+    return [part.strip() for part in (text or "").split(",") if part.strip()]
+
+
+def _use_the_demo() -> None:
+    """While a demo runs on this state, its emulated systems are the connections that nobody has configured."""
+    written = settings.STATE_DIR / "demo.env"
+    if settings.PRODUCTION or "CONNECTIONS" in os.environ or not written.exists():
+        return
+    for line in written.read_text(encoding="utf-8").splitlines():
+        name, _, value = line.partition("=")
+        os.environ.setdefault(name, value)
 
 
 class ConsoleCommand(BaseCommand):
@@ -26,6 +43,7 @@ class ConsoleCommand(BaseCommand):
         """The command's own arguments."""
 
     def execute(self, *args: Any, **options: Any) -> str | None:
+        _use_the_demo()
         try:
             return super().execute(*args, **options)
         except ConnectorError as error:
@@ -55,5 +73,7 @@ class ConsoleCommand(BaseCommand):
             if as_json:
                 self.stdout.write(json.dumps(row, default=str))
             else:
-                cells = (str("" if row[name] is None else row[name]) for name in columns)
-                self.stdout.write("  ".join(cell[:width].ljust(width) for cell, width in zip(cells, columns.values(), strict=True)))
+                cells = [
+                    str("" if row[name] is None else row[name])[:width].ljust(width) for name, width in columns.items()
+                ]
+                self.stdout.write("  ".join(cells).rstrip())

@@ -66,7 +66,7 @@ class Command(BaseCommand):
                 if not options["check"]:
                     self._watch(supervisor, folder)
                     return
-                sound = self._check(folder, emulators)
+                sound = self._check(folder, emulators, dataset)
             folder.environment.unlink(missing_ok=True)
         self._say_times()
         if not sound:
@@ -137,10 +137,12 @@ class Command(BaseCommand):
         finally:
             folder.environment.unlink(missing_ok=True)
 
-    def _check(self, folder: Folder, emulators: Emulators) -> bool:
+    def _check(self, folder: Folder, emulators: Emulators, dataset: str) -> bool:
         self.stdout.write("\nChecking the emulated systems against the console's tables, independently")
         database = os.environ.get("DATABASE_URL") or f"sqlite:///{folder.database}"
-        sound = self._script("--control", emulators.base, "--database", database, "--before", str(folder.consent))
+        sound = self._script(
+            "--control", emulators.base, "--database", database, "--before", str(folder.consent), "--figures", dataset
+        )
         self._phase("check")
         return sound
 

@@ -1,15 +1,14 @@
 """Runs one flow in the foreground, without a worker."""
 
-import time
 from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import CommandError
-from django.forms.models import model_to_dict
 
-from sync import pending, pipeline, runs
-from sync.catalogue import Bucket, RunState
-from sync.management.console import ConsoleCommand
+from sync import pending, runs
+from sync.catalogue import RunState
+from sync.management.console import ConsoleCommand, keys
+from sync.management.foreground import result, sentence, until_done
 from sync.models import SyncRun
 
 
@@ -24,7 +23,7 @@ class Command(ConsoleCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         flow = self.flow(options["flow"])
-        ids = [key.strip() for key in (options["ids"] or "").split(",") if key.strip()]
+        ids = keys(options["ids"])
         if ids:
             pending.note(flow, ids, "pasted")
         run = runs.start(flow, trigger="command", full=options["full"], keys_only=bool(ids), ring=False)
@@ -32,23 +31,7 @@ class Command(ConsoleCommand):
             raise CommandError(f"{flow} cannot start now.", returncode=1)
         if options["since"] and run.state == RunState.QUEUED:
             SyncRun.objects.filter(pk=run.pk).update(watermark_from=options["since"])
-        run = self._until_done(run)
-        result = model_to_dict(run) | {"id": run.pk, "flow": flow.name}
-        buckets = ", ".join(f"{getattr(run, bucket):,} {bucket}" for bucket in Bucket if getattr(run, bucket))
-        text = f"{flow} run {run.pk} {run.state}: {run.read:,} read ({buckets or 'nothing new'}), {run.writes} requests."
-        self.one(result, options["json"], text + (f" {run.message}" if run.message else ""))
+        run = until_done(run, self.progress)
+        self.one(result(run), options["json"], sentence(run))
         if run.state != RunState.COMPLETED:
             raise CommandError(run.message or f"The run ended as {run.state}.", returncode=1)
-
-    def _until_done(self, run: SyncRun) -> SyncRun:
-        before = None
-        while run.active:
-            pipeline.work(run.pk, seconds=2)
-            run.refresh_from_db()
-            self.progress(f"run {run.pk} {run.state}: {run.read:,} read of {run.total or '?'}   ")
-            if run.state == RunState.WAITING:
-                self.progress(f"run {run.pk} waits: {run.message}")
-            if run.active and run.heartbeat_at == before:
-                time.sleep(1)
-            before = run.heartbeat_at
-        return run
