@@ -17,6 +17,8 @@ ZONES = (
     "Australia/Sydney Pacific/Auckland"
 ).split()
 
+APPLIES = {"minutes": (EVERY,), "at": (DAILY,), "zone": (DAILY, BUSINESS)}
+
 
 class ScheduleForm(forms.Form):
     frequency = forms.ChoiceField(
@@ -40,15 +42,23 @@ class ScheduleForm(forms.Form):
         zones = dict.fromkeys([schedules.default_zone(), self.initial.get("zone") or "UTC", *ZONES])
         known = available_timezones()
         field = self.fields["zone"]
-        assert isinstance(field, forms.ChoiceField)  # noqa: S101 - for the type checker
+        assert isinstance(field, forms.ChoiceField)
         field.choices = [(zone, zone.replace("_", " ")) for zone in zones if zone in known]
 
     def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
+        cleaned = self._only_what_applies(super().clean() or {})
         if cleaned.get("frequency") == EVERY and "minutes" in cleaned and not cleaned["minutes"]:
             self.add_error("minutes", "Say how many minutes.")
         if cleaned.get("frequency") == DAILY and "at" in cleaned and cleaned["at"] is None:
             self.add_error("at", "Say at what time.")
+        return cleaned
+
+    def _only_what_applies(self, cleaned: dict[str, Any]) -> dict[str, Any]:
+        """What stands in a field of another frequency is not seen by the person, so it cannot be wrong."""
+        for name, frequencies in APPLIES.items():
+            if cleaned.get("frequency") not in frequencies:
+                self.errors.pop(name, None)
+                cleaned[name] = None
         return cleaned
 
     @property

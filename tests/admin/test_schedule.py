@@ -179,6 +179,14 @@ def test_a_wrong_schedule_is_refused_in_words_and_nothing_is_stored(
 
 
 @pytest.mark.django_db
+def test_a_leftover_in_a_field_of_another_frequency_does_not_matter(client: Client) -> None:
+    flow = desk_records.flow()
+    given = {"frequency": "business", "minutes": "0", "at": "99:99", "zone": "Europe/London", "on": "on"}
+    assert client.post(f"/console/sync/flow/{flow.pk}/schedule/", given).status_code == 302
+    assert PeriodicTask.objects.get().crontab.hour == "8-18"
+
+
+@pytest.mark.django_db
 def test_the_preview_shows_five_starts_and_stores_nothing(client: Client) -> None:
     flow = desk_records.flow()
     url = f"/console/sync/flow/{flow.pk}/schedule/?frequency=daily&at=02:00&zone=Europe/London&on=on"
