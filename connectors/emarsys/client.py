@@ -121,7 +121,15 @@ class Emarsys:
         url = self._settings.text("SALES_URL").replace("{merchant}", self._settings.text("MERCHANT_ID"))
         name = f"{self._settings.connection} sales data"
         # A large first load is validated before it is answered.
-        http = Http(name, url, self._limits, sign=auth.sales_token(self._settings), timeout=120.0, deadline=300.0)
+        http = Http(
+            name,
+            url,
+            self._limits,
+            sign=auth.sales_token(self._settings),
+            throttle_wait=_until_reset,
+            timeout=120.0,
+            deadline=300.0,
+        )
         return Sales(http, self._form.header)
 
     @cached_property

@@ -56,13 +56,17 @@ class Contacts:
                 raise
             refused = replies.envelope(reply)
             return [self._rejected(batch[0].key, str(refused.code), refused.text or "")]
+        with replies.understood(reply.system, reply.request):
+            return self._row_by_row(batch, data, reply)
+
+    def _row_by_row(self, batch: Sequence[Encoded], data: Any, reply: Reply) -> list[Result]:
         found = data if isinstance(data, dict) else {}
         ids = [str(number) for number in found.get("ids") or ([found["id"]] if found.get("id") else [])]
         errors = found.get("errors")
         if errors and isinstance(errors, dict):
             return self._some_refused(batch, ids, errors, reply)
         if len(ids) != len(batch):
-            return self._accepted(batch, self._resolved(batch))
+            return self._resolved(batch)
         return [Result(row.key, Outcome.ACCEPTED, number) for row, number in zip(batch, ids, strict=True)]
 
     def _some_refused(
@@ -81,7 +85,7 @@ class Contacts:
                 reply=reply.excerpt(),
             )
         good = [row for row, value in zip(batch, values, strict=True) if value not in errors]
-        accepted = {result.key: result for result in self._accepted(good, self._resolved(good))}
+        accepted = {result.key: result for result in self._resolved(good)}
         return [
             accepted.get(row.key) or self._rejected(row.key, *_refusal(errors[value]))
             for row, value in zip(batch, values, strict=True)
@@ -91,18 +95,21 @@ class Contacts:
         keys = self._keys_of(row.body)
         return str(keys.id if row.group == "id" else keys.value)
 
-    def _resolved(self, rows: Sequence[Encoded]) -> Mapping[str, str]:
-        """Key value → contact id. The rows are accepted whatever this call brings, so its failure is no news."""
+    def _resolved(self, rows: Sequence[Encoded]) -> list[Result]:
+        """Results of rows that were not refused, in an answer that does not say which id is whose."""
         values = [self._key_value(row) for row in rows]
         if not rows or rows[0].group == "id":
-            return {value: value for value in values}
+            return [Result(row.key, Outcome.ACCEPTED, value) for row, value in zip(rows, values, strict=True)]
         try:
-            return {value: ids[0] for value, ids in self._ids(self._schema.key, values).items()}
-        except ConnectorError:
-            return {}
-
-    def _accepted(self, rows: Sequence[Encoded], ids: Mapping[str, str]) -> list[Result]:
-        return [Result(row.key, Outcome.ACCEPTED, ids.get(self._key_value(row), "")) for row in rows]
+            ids = self._ids(self._schema.key, values)
+        except ConnectorError:  # the rows are accepted whatever becomes of this call
+            return [Result(row.key, Outcome.ACCEPTED) for row in rows]
+        return [
+            Result(row.key, Outcome.ACCEPTED, ids[value][0])
+            if ids.get(value)
+            else self._rejected(row.key, "", "No error was given, but there is no contact with this number.")
+            for row, value in zip(rows, values, strict=True)
+        ]
 
     def _rejected(self, key: str, code: str, message: str) -> Result:
         return Result(key, Outcome.REJECTED, code=code, field=self._schema.field_of(message), message=message)
@@ -122,7 +129,7 @@ class Contacts:
     def look(self, keys: Sequence[str]) -> Mapping[str, Observed]:
         """The contacts of these customer keys; ambiguous and unknown ones are absent."""
         values = {key: self._schema.external_id_of_key(key) for key in keys}
-        found = {contact.key: contact for contact, _ in self._read(self._schema.key, sorted(set(values.values())))}
+        found = {contact.key: contact for contact in self._read(self._schema.key, sorted(set(values.values())))}
         return {key: found[value] for key, value in values.items() if value in found}
 
     def scan(self) -> Iterator[Sequence[Observed]]:
@@ -144,21 +151,23 @@ class Contacts:
         while True:
             path = f"contact/query/?return={self._schema.key}&limit={QUERY_PAGE}&offset={offset}"
             data = replies.data(self._http, "GET", path)
-            rows = (data.get("result") if isinstance(data, dict) else None) or []
-            yield from (str(row["id"]) for row in rows)
+            with replies.understood(self._http.system, "GET contact/query"):
+                rows = (data.get("result") if isinstance(data, dict) else None) or []
+                ids = [str(row["id"]) for row in rows]
+            yield from ids
             if len(rows) < QUERY_PAGE:
                 return
             offset += len(rows)
 
     def _by_ids(self, ids: Sequence[str]) -> list[Observed]:
-        return [contact for contact, _ in self._read("id", ids)]
+        return list(self._read("id", ids))
 
     def _matching(self, field: str, values: Iterable[str], name: str) -> dict[str, list[Observed]]:
         """Value → contacts that have it, compared as the target compares: e-mails without case."""
         wanted = sorted(value for value in set(values) if value)
         ambiguous: list[str] = []
         found: dict[str, list[Observed]] = {}
-        for contact, _ in self._read(field, wanted, ambiguous):
+        for contact in self._read(field, wanted, ambiguous):
             value = contact.fields[name]
             found.setdefault(value.lower() if name == "email" else value, []).append(contact)
         if ambiguous:
@@ -170,21 +179,21 @@ class Contacts:
             }
         return found
 
-    def _read(
-        self, field: str, values: Sequence[str], ambiguous: list[str] | None = None
-    ) -> Iterator[tuple[Observed, Mapping[str, Any]]]:
+    def _read(self, field: str, values: Sequence[str], ambiguous: list[str] | None = None) -> Iterator[Observed]:
+        """The contacts with these values in a field; values shared by several go to `ambiguous`."""
         for start in range(0, len(values), KEYS_A_CALL):
             body = {"keyId": field, "keyValues": values[start : start + KEYS_A_CALL], "fields": self._wanted}
             data = replies.data(self._http, "POST", "contact/getdata", body, nobody=NOT_FOUND)
             found = data if isinstance(data, dict) else {}
-            if ambiguous is not None:
-                ambiguous += [
-                    str(error.get("key"))
-                    for error in found.get("errors") or []
-                    if isinstance(error, dict) and str(error.get("errorCode")) == AMBIGUOUS
-                ]
-            for row in found.get("result") or []:
-                yield mapping.observed(self._schema, row), row
+            with replies.understood(self._http.system, "POST contact/getdata"):
+                contacts = [mapping.observed(self._schema, row) for row in found.get("result") or []]
+                if ambiguous is not None:
+                    ambiguous += [
+                        str(error["key"])
+                        for error in found.get("errors") or []
+                        if str(error.get("errorCode")) == AMBIGUOUS
+                    ]
+            yield from contacts
 
     def _ids(self, field: str, values: Sequence[str], several: bool = False) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}

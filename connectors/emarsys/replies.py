@@ -1,6 +1,7 @@
 """The envelope of the core API: `replyCode`, `replyText`, `data`. HTTP 200 may carry a failure (contract 2.1)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -18,6 +19,21 @@ class Envelope(msgspec.Struct):
     code: int | str = msgspec.field(name="replyCode", default=-1)
     text: str | None = msgspec.field(name="replyText", default="")
     data: Any = ""
+
+
+@contextmanager
+def understood(system: str, request: str) -> Iterator[None]:
+    """Reading a decoded reply: a member of another type or a missing one is not the reply we know."""
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise UnexpectedReplyError(
+            f"{system} answered in a form that its documentation does not describe.",
+            system=system,
+            request=request,
+            reply=f"{type(error).__name__}: {error}"[:300],
+            remedy="Compare the reply with the system's documentation, then retry.",
+        ) from error
 
 
 def envelope(reply: Reply) -> Envelope:

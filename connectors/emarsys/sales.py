@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from connectors.base import Answer, Encoded, Outcome, Result
-from connectors.errors import BatchRefusedError
+from connectors.errors import BatchRefusedError, UnknownOutcomeError
 from connectors.http import Http
 
 
@@ -23,6 +23,14 @@ class Sales:
             repeatable=False,
             allow=(400, 413, 422),
         )
+        if reply.status < 300 and reply.body.lstrip()[:1] == b"<":
+            raise UnknownOutcomeError(
+                f"{reply.system} answered with a page where it says 'Upload accepted'.",
+                system=reply.system,
+                request=reply.request,
+                reply=reply.excerpt(),
+                remedy="Look in Emarsys (Data Sources, Sales Data) whether the lines arrived before sending again.",
+            )
         if reply.status < 300:
             return Answer([Result(row.key, Outcome.ACCEPTED) for row in batch], reply.body)
         if len(batch) > 1:

@@ -43,10 +43,10 @@ def _id_of(known: Sequence[dict[str, Any]], setting: str, settings: Settings) ->
     for member in ("string_id", "name", "id"):
         for entry in known:
             if str(entry.get(member, "")) == wanted:
-                return str(entry["id"])
+                return str(entry.get("id", ""))
     for entry in known:
         if _plain(wanted) in (_plain(entry.get("string_id")), _plain(entry.get("name"))):
-            return str(entry["id"])
+            return str(entry.get("id", ""))
     raise ConfigurationError(
         f"{settings.connection}: this Emarsys account has no contact field {wanted}.",
         system=settings.connection,

@@ -26,16 +26,20 @@ class Segments:
 
     def all(self) -> list[Segment]:
         listed = replies.data(self._http, "GET", "filter")
-        return [self._segment(entry) for entry in listed] if isinstance(listed, list) else []
+        with replies.understood(self._http.system, "GET filter"):
+            return [self._segment(entry) for entry in listed or []]
 
     def count(self, segment: str) -> int:
-        return int(replies.accepted(self._evaluated("GET", f"filter/{segment}/contacts/count")))
+        found = replies.accepted(self._evaluated("GET", f"filter/{segment}/contacts/count"))
+        with replies.understood(self._http.system, "GET filter/contacts/count"):
+            return int(found)
 
     def size(self, segment: str) -> Size:
         """A run's counts: the only source of how many are opted in. One run at a time (contract 5)."""
-        run = replies.data(self._http, "POST", f"filter/{segment}/runs")["run_id"]
-        result = self._run(str(run))
-        return Size(int(result.get("user_count") or 0), int(result.get("opt_in_count") or 0))
+        with replies.understood(self._http.system, "POST filter/runs"):
+            run = replies.data(self._http, "POST", f"filter/{segment}/runs")["run_id"]
+            result = self._run(str(run))
+            return Size(int(result.get("user_count") or 0), int(result.get("opt_in_count") or 0))
 
     def members(self, segment: str) -> Iterator[Sequence[str]]:
         """The contact ids of a segment, page by page, waiting while it is being evaluated."""
@@ -43,7 +47,8 @@ class Segments:
         while True:
             path = f"filter/{segment}/contacts?limit={MEMBERS_A_CALL}&offset={offset}"
             found = replies.accepted(self._evaluated("GET", path))
-            ids = [str(one.get("id") if isinstance(one, dict) else one) for one in found or []]
+            with replies.understood(self._http.system, "GET filter/contacts"):
+                ids = [str(one["id"] if isinstance(one, dict) else one) for one in found or []]
             if ids:
                 yield ids
             if len(ids) < MEMBERS_A_CALL:

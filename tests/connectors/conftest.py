@@ -72,6 +72,11 @@ def finance(server: HTTPServer) -> Open:
 
 @pytest.fixture
 def emarsys(server: HTTPServer) -> Open:
+    return lambda **settings: emarsys_of(server, **settings)
+
+
+def emarsys_of(server: HTTPServer, **settings: str) -> Any:
+    """The sink of an account with a key field, a tier field and no lists of choices."""
     server.expect_request("/oauth2/token").respond_with_json({"access_token": "t1", "expires_in": 3600})
     fields = [
         {"id": "3", "name": "E-Mail", "string_id": "email"},
@@ -81,7 +86,7 @@ def emarsys(server: HTTPServer) -> Open:
     server.expect_request("/api/v3/field").respond_with_json({"replyCode": 0, "replyText": "OK", "data": fields})
     for number in (14, 35):
         server.expect_request(f"/api/v3/field/{number}/choice").respond_with_json({"replyCode": 0, "data": []})
-    return lambda **settings: opened("emarsys", server, {**EMARSYS, **settings})
+    return opened("emarsys", server, {**EMARSYS, **settings})
 
 
 def opened(connector: str, server: HTTPServer, settings: Mapping[str, str], limits: Any = None) -> Any:

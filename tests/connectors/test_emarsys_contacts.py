@@ -1,10 +1,13 @@
 """Contacts of Emarsys over HTTP (contract 2, 3): upsert row by row, look-ups, adoption, full read."""
 
+import contextlib
 import json
 import time
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
@@ -12,11 +15,12 @@ from connectors.base import Known, Outcome
 from connectors.errors import (
     BatchRefusedError,
     ConfigurationError,
+    ConnectorError,
     UnavailableError,
     UnexpectedReplyError,
 )
 from connectors.records import Customer
-from tests.connectors.conftest import EMARSYS, Budget, Open, opened
+from tests.connectors.conftest import EMARSYS, Budget, Open, emarsys_of, opened
 
 API = "/api/v3"
 
@@ -96,6 +100,14 @@ def test_accepted_rows_stay_accepted_when_their_ids_cannot_be_asked_for(
     sink = emarsys()
     answer = sink.send("customer", batch(sink, "C-1", "C-2"), "key")
     assert outcomes(answer) == [("usmf|C-1", "accepted", ""), ("usmf|C-2", "rejected", "")]
+
+
+def test_a_row_that_is_neither_refused_nor_there_is_not_taken_for_accepted(server: HTTPServer, emarsys: Open) -> None:
+    Script(server, "PUT", "/contact/", {})
+    Script(server, "POST", "/contact/checkids", {"ids": {"C-1": "11"}, "errors": {"C-2": {"2008": "No contact"}}})
+    sink = emarsys()
+    answer = sink.send("customer", batch(sink, "C-1", "C-2"), "key")
+    assert outcomes(answer) == [("usmf|C-1", "accepted", "11"), ("usmf|C-2", "rejected", "")]
 
 
 def test_a_row_lost_in_a_race_is_sent_once_more(server: HTTPServer, emarsys: Open) -> None:
@@ -192,6 +204,34 @@ def test_the_budget_is_told_what_the_account_says_of_it(server: HTTPServer, emar
 def test_an_unreachable_account_makes_the_run_wait(emarsys: Open, server: HTTPServer, slept: list[float]) -> None:
     with pytest.raises(UnavailableError):
         emarsys(URL="http://127.0.0.1:9/api/v3").check()
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+members = st.sampled_from(["ids", "id", "errors", "result", "C-1", "2008"])
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=anything | st.dictionaries(members, anything | st.dictionaries(members, anything, max_size=2), max_size=3))
+def test_no_reply_raises_anything_but_a_typed_error(server: HTTPServer, data: Any) -> None:
+    server.clear()
+    sink = emarsys_of(server)
+    for method, path in (("PUT", "/contact/"), ("POST", "/contact/getdata"), ("POST", "/contact/checkids"),
+                         ("GET", "/filter"), ("GET", "/contact/query/"), ("GET", "/filter/1/contacts")):  # fmt: skip
+        Script(server, method, path, data)
+    calls = [
+        lambda: sink.send("customer", batch(sink, "C-1", "C-2"), "key"),
+        lambda: sink.find("customer", customers("C-1", email="a@example.com")),
+        lambda: list(sink.scan("customer")),
+        lambda: sink.segments(),
+        lambda: list(sink.members("1")),
+    ]
+    for call in calls:
+        with contextlib.suppress(ConnectorError):
+            call()
 
 
 # ------------------------------------------------------------------------------------------------------- look-ups

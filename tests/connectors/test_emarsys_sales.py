@@ -100,6 +100,13 @@ def test_an_error_of_the_server_leaves_the_outcome_unknown_and_nothing_is_repeat
     assert sum(request.path == UPLOAD for request, _ in server.log) == 1
 
 
+def test_a_page_where_an_acceptance_belongs_leaves_the_outcome_unknown(server: HTTPServer, emarsys: Open) -> None:
+    server.expect_request(UPLOAD).respond_with_data("\n<html>Please sign in</html>")
+    sink = emarsys()
+    with pytest.raises(UnknownOutcomeError):
+        sink.send("sale", lines(sink, sale()), "key")
+
+
 def test_a_wrong_sales_token_is_a_matter_for_an_admin(server: HTTPServer, emarsys: Open) -> None:
     server.expect_request(UPLOAD).respond_with_data("", status=401)
     sink = emarsys()
