@@ -179,7 +179,7 @@ def _codes(flow: Flow, run_id: int) -> None:
     folded: dict[str, list[str]] = {}
     for sku in distinct.values_list("sku", flat=True):
         folded.setdefault(sku.lower(), []).append(sku)
-    codes = sorted(code for same in folded.values() if len(same) > 1 for code in same)
+    codes = sorted(code for same in folded.values() for code in sorted(same)[1:])
     if not codes:
         return
     issues.raise_all(
@@ -190,7 +190,7 @@ def _codes(flow: Flow, run_id: int) -> None:
                 "case_only_codes",
                 field="sku",
                 message=f"{len(codes)} codes differ from another only by case: {', '.join(codes[:12])} …",
-                erp_value=f"{len(codes)} codes",
+                erp_value=f"{len(codes)} codes",  # as many as would be gone if case did not count
                 records=len(codes),
                 details={"codes": codes},
             )

@@ -137,8 +137,12 @@ def _put(body: dict[str, str], faults: list[Fault], name: str, number: str, valu
         body[number] = value
 
 
+COUNTED_WITH = {"JE": "GB", "GG": "GB", "IM": "GB"}
+"""Emarsys lists no Crown Dependencies (contract 3.10); their post and their campaigns are the United Kingdom's."""
+
+
 def _put_choice(body: dict[str, str], faults: list[Fault], schema: Schema, country: str) -> None:
-    choice = schema.countries.get(country, "") if country else ""
+    choice = schema.countries.get(country) or schema.countries.get(COUNTED_WITH.get(country, ""), "")
     if country and not choice:
         faults.append(Fault("unknown_country", "country", "This Emarsys account has no such country.", country))
     else:
