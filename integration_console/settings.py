@@ -190,6 +190,12 @@ SYNC = {
 """How runs behave: seconds between looks for due work, of one slice and of a lease; attempts before a run is
 lost; requests in flight at once; days that requests and replies are kept."""
 
+_tick = SYNC["TICK_SECONDS"]
+CELERY_BEAT_SCHEDULE = {
+    # Beat writes it beside the schedules that people edit. A ring nobody heard is worthless after a while.
+    "Tick": {"task": "sync.tasks.tick", "schedule": _tick, "options": {"expire_seconds": 4 * _tick}},
+}
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -99,3 +99,11 @@ def test_worker_and_beat_start_and_are_gone_soon_after_a_deploy_asks(
 
     assert _says(log, ready), log.read_text()
     assert _ends(process, within=30)
+
+
+def test_beat_rings_for_due_work_without_anybody_having_set_it_up(
+    environment: dict[str, str], log: Path, started: list[subprocess.Popen[bytes]]
+) -> None:
+    started.append(_start("beat", environment | {"SYNC_TICK_SECONDS": "1"}, log))
+
+    assert _says(log, "Sending due task Tick (sync.tasks.tick)"), log.read_text()
