@@ -13,8 +13,8 @@ from sync.catalogue import RunState
 from sync.models import Flow, SyncRun
 from sync.schedules import Schedule
 
-MINUTES = {"customer": 5, "sale": 10}
-"""How often the demo's flows run by themselves."""
+MINUTES = {"customer": 45, "sale": 10}
+"""How often the demo's flows run by themselves. Customers rarely: each run heals what people came to look at."""
 
 
 def database(logins: Mapping[str, str]) -> None:

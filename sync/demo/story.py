@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Count, Q, QuerySet, Sum
 
-from sync import clock, runs
+from sync import clock, reconcile, runs
 from sync.catalogue import ACTIVE_RUNS, KINDS, OPEN_ISSUES, IssueState, RunState
 from sync.demo.progress import follow
 from sync.demo.state import Folder
@@ -18,6 +18,7 @@ from sync.demo.systems import Emulators
 from sync.models import Flow, PendingKey, SyncIssue, SyncRun
 
 CUSTOMERS, SALES = "dynamics365.customer", "dynamics365.sale"
+COMPARED = reconcile.CONTACT_KINDS
 
 
 class StoryFailedError(Exception):
@@ -54,11 +55,15 @@ class Teller:
     def _audit(self) -> Mapping[str, Any]:
         run = self._run(CUSTOMERS, "comparing", kind="compare", apply=False)
         self._say_findings(run, "nothing to find: both sides are equal")
-        return {"run": run.pk, "findings": run.findings}
+        opened = self._run(CUSTOMERS, "onto the desks", kind="compare", apply=True)
+        count = self._of_customers(state__in=OPEN_ISSUES).count()
+        self.say(f"  {count:,} exceptions now lie on their owners' desks; nothing was written to Emarsys yet")
+        return {"run": run.pk, "opened_by": opened.pk, "findings": run.findings}
 
     def _customers(self) -> Mapping[str, Any]:
         run = self._run(CUSTOMERS, "customers")
         self.say(f"  {_buckets(run)}; {run.writes:,} requests to Emarsys")
+        self.say(f"  {self._of_customers(state=IssueState.RESOLVED).count():,} exceptions closed with proof")
         return {"run": run.pk}
 
     def _sales(self) -> Mapping[str, Any]:
@@ -70,7 +75,7 @@ class Teller:
 
     def _proof(self) -> Mapping[str, Any]:
         run = self._run(CUSTOMERS, "comparing", kind="compare", apply=True)
-        resolved = SyncIssue.objects.filter(flow__name=CUSTOMERS, state=IssueState.RESOLVED).count()
+        resolved = self._of_customers(state=IssueState.RESOLVED).count()
         before = self.folder.notes()["steps"].get("audit", {}).get("findings", {})
         found, left = sum(map(_count, before.values())), sum(map(_count, run.findings.values()))
         self.say(f"  {found:,} findings before the sync, {left:,} now; {resolved:,} exceptions closed with proof")
@@ -93,7 +98,10 @@ class Teller:
         return {"run": run.pk, "findings": run.findings}
 
     def _open_ids(self) -> set[int]:
-        return set(SyncIssue.objects.filter(flow__name=CUSTOMERS, state__in=OPEN_ISSUES).values_list("pk", flat=True))
+        return set(self._of_customers(state__in=OPEN_ISSUES).values_list("pk", flat=True))
+
+    def _of_customers(self, **conditions: Any) -> QuerySet[SyncIssue]:
+        return SyncIssue.objects.filter(flow__name=CUSTOMERS, kind__in=COMPARED, **conditions)
 
     def _run(self, flow_name: str, label: str, **how: Any) -> SyncRun:
         """Queues a run for the workers (or joins the one under way) and follows it to its end."""
@@ -130,8 +138,6 @@ class Teller:
 
 def open_by_kind(among: Q) -> list[tuple[str, int, int]]:
     """(kind, exceptions, records they stand for) of the open exceptions among these, most first."""
-    from django.db.models import Count, Sum
-
     open_now = SyncIssue.objects.filter(among, state__in=OPEN_ISSUES)
     groups = open_now.values("kind").annotate(n=Count("id"), of=Sum("records")).order_by("-n")
     return [(group["kind"], group["n"], group["of"]) for group in groups]
