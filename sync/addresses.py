@@ -8,7 +8,7 @@ from django.utils.http import urlencode
 
 def _address(name: str, *arguments: object, **query: object) -> str:
     url = reverse(f"admin:{name}", args=arguments)
-    given = {key: value for key, value in query.items() if value not in (None, "")}
+    given = {key: str(value) for key, value in query.items() if value not in (None, "")}
     return f"{url}?{urlencode(given)}" if given else url
 
 

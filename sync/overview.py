@@ -114,7 +114,10 @@ def _tallies() -> list[Tally]:
         .values_list("team", "kind", "currency")
         .annotate(Count("pk"), Sum("records"), Sum("money"), Min("first_seen_at"))
     )
-    return [Tally(*row[:5], row[5] or Decimal(0), row[6]) for row in rows]
+    return [
+        Tally(team, kind, currency, exceptions, records, money or Decimal(0), oldest)
+        for team, kind, currency, exceptions, records, money, oldest in rows
+    ]
 
 
 def _desks(tallies: Sequence[Tally], user: Any, visible: Sequence[Team]) -> list[Desk]:

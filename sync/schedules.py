@@ -116,7 +116,8 @@ def upcoming(flow: Flow, number: int = 1, now: datetime | None = None) -> list[d
     schedule = read(flow)
     if schedule is None or not schedule.on or flow.paused or not flow.enabled:
         return []
-    return next_runs(schedule, number, now, flow.schedule.last_run_at or flow.schedule.date_changed)
+    task: PeriodicTask = flow.schedule
+    return next_runs(schedule, number, now, task.last_run_at or task.date_changed)
 
 
 def _every(schedule: Schedule, now: datetime, last: datetime | None) -> Iterator[datetime]:

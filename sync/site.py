@@ -173,7 +173,7 @@ class ConsoleSite(admin.AdminSite):
         own = [path("search/", self.admin_view(self.search), name="console_search")]
         return [*own, *urls]
 
-    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         return super().index(request, {**overview.context(request.user), **(extra_context or {})})
 
     def search(self, request: HttpRequest) -> HttpResponse:

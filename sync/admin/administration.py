@@ -47,7 +47,7 @@ class PersonForm(forms.ModelForm):
 
 
 class NewPersonForm(AdminUserCreationForm):
-    usable_password = None
+    usable_password = None  # type: ignore[assignment]  # Django's own way to leave the choice out
     groups = RoleChoice(label="Roles", required=False)
 
     class Meta:

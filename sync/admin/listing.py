@@ -1,9 +1,10 @@
 """What all lists share: counts that stop, no deleting, no pages beyond the list and its objects."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin
 from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import URLPattern
 from django.utils.functional import cached_property
@@ -17,7 +18,8 @@ class CappedPaginator(Paginator):
 
     @cached_property
     def count(self) -> int:
-        return self.object_list.order_by()[:LIMIT].count()
+        rows = cast(QuerySet[Any], self.object_list)
+        return rows.order_by()[:LIMIT].count()
 
 
 class ConsoleAdmin(admin.ModelAdmin):
@@ -27,7 +29,7 @@ class ConsoleAdmin(admin.ModelAdmin):
     paginator = CappedPaginator
     show_full_result_count = False
     list_per_page = 50
-    sortable_by: tuple[str, ...] = ()
+    sortable_by = ()
     pages: tuple[str, ...] = ("changelist", "change")
     """The stock addresses that exist; all others are not even routed."""
     title = ""
@@ -66,4 +68,5 @@ class ChoiceFilter(admin.SimpleListFilter):
         if not value:
             return queryset
         known = {str(choice) for choice, _ in self.lookup_choices}
-        return queryset.filter(**{self.column or self.parameter_name: value}) if value in known else queryset.none()
+        column = self.column or str(self.parameter_name)
+        return queryset.filter(**{column: value}) if value in known else queryset.none()

@@ -61,10 +61,11 @@ class DayFilter(admin.SimpleListFilter):
         return [(day.isoformat(), f"{day:%a %-d %b}") for day in days]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[SyncRun]) -> QuerySet[SyncRun]:
-        if not self.value():
+        value = self.value()
+        if not value:
             return queryset
         try:
-            start = datetime.combine(date.fromisoformat(self.value()), time(), ZoneInfo(settings.LOCAL_TIME_ZONE))
+            start = datetime.combine(date.fromisoformat(value), time(), ZoneInfo(settings.LOCAL_TIME_ZONE))
         except ValueError:
             return queryset.none()
         return queryset.filter(queued_at__gte=start, queued_at__lt=start + timedelta(days=1))
