@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import Count, Max, Q, QuerySet
 from django.utils import timezone
 
-from sync import history, pending, triage
+from sync import history, triage
 from sync.catalogue import KINDS, OPEN_ISSUES, IssueState, Team
 from sync.models import AuditEvent, BulkOperation, SyncIssue
 
@@ -201,8 +201,7 @@ def _retry(operation: BulkOperation, issues: list[SyncIssue]) -> dict[int, str]:
     ready = [issue for issue in issues if issue.pk not in skipped]
     SyncIssue.objects.filter(pk__in=[issue.pk for issue in ready]).update(state=IssueState.RETRYING)
     _record(operation, ready, {"state": IssueState.RETRYING.value})
-    for (flow, reason), keys in triage.keys_by_flow(ready).items():
-        pending.ask(flow, keys, reason, user=operation.asked_by)
+    triage.look_again(ready, operation.asked_by)
     return skipped
 
 

@@ -14,14 +14,15 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from sync import history, ledger, pending
+from sync import history, ledger, pending, runs
 from sync.catalogue import IssueState, LedgerState, Team
 from sync.models import AuditEvent, Comment, Flow, LedgerEntry, SyncIssue
 
 NOT_BY_KEY = ("excluded_no_customer", "credit_without_original", "case_only_codes")
 """Counted cards: they stand for many records at once, and the next run counts them again."""
 
-RECHECK = "recheck"
+BY_COMPARISON = ("orphan", "duplicate_in_target")
+"""Only a comparison of both sides can tell whether these are over: no ERP record is read again for them."""
 RETRY = "retry"
 
 
@@ -100,20 +101,32 @@ def why_not_retryable(issue: SyncIssue) -> str:
     return ""
 
 
-def keys_by_flow(issues: Iterable[SyncIssue]) -> dict[tuple[Flow, str], list[str]]:
-    """Which keys of which flow must be looked at again for these exceptions, and why: one query, however many."""
-    keys: dict[tuple[Flow, str], set[str]] = defaultdict(set)
+def look_again(issues: Iterable[SyncIssue], user: User | None, urgent: bool = False) -> None:
+    """Asks for these exceptions' records to be read again, or their flow to be compared: set-based."""
+    read, compared = [], set()
+    for issue in issues:
+        if issue.kind in BY_COMPARISON or not issue.source_id:
+            compared.add(issue.flow)
+        else:
+            read.append(issue)
+    for flow in compared:
+        runs.start(flow, kind="compare", trigger=RETRY, user=user)
+    for flow, keys in _keys(read).items():
+        pending.ask(flow, sorted(keys), RETRY, user=user, urgent=urgent)
+
+
+def _keys(issues: Iterable[SyncIssue]) -> dict[Flow, set[str]]:
+    """The source keys behind exceptions; for held orders those of the lines that wait."""
+    keys: dict[Flow, set[str]] = defaultdict(set)
     waiting: dict[Flow, set[str]] = defaultdict(set)
     for issue in issues:
         if issue.kind == "held_for_parent":
             waiting[issue.flow].add(issue.blocked_by or issue.source_id)
-        elif issue.source_id:
-            keys[issue.flow, RETRY].add(issue.source_id)
         else:
-            keys[issue.flow, RECHECK].add(issue.target_id)
+            keys[issue.flow].add(issue.source_id)
     for flow, customers in waiting.items():
-        keys[flow, RETRY].update(held_lines(flow, customers).values_list("source_id", flat=True))
-    return {asked: sorted(found) for asked, found in keys.items() if found}
+        keys[flow].update(held_lines(flow, customers).values_list("source_id", flat=True))
+    return keys
 
 
 def held_lines(flow: Flow, customers: Iterable[str]) -> QuerySet[LedgerEntry]:
@@ -127,8 +140,7 @@ def retry(issue: SyncIssue, user: User) -> None:
         raise RefusedError(why)
     with transaction.atomic():
         _move(issue, user, "retry", IssueState.RETRYING)
-        for (flow, reason), keys in keys_by_flow([issue]).items():
-            pending.ask(flow, keys, reason, user=user, urgent=True)
+        look_again([issue], user, urgent=True)
 
 
 def lines_of_unknown(issue: SyncIssue) -> QuerySet[LedgerEntry]:
@@ -173,9 +185,7 @@ def _need_reason(reason: str) -> None:
         raise RefusedError("Give a reason: your colleagues and the auditors will read it.")
 
 
-def _move(
-    issue: SyncIssue, user: User, action: str, state: IssueState, reason: str = "", **changes: Any
-) -> None:
+def _move(issue: SyncIssue, user: User, action: str, state: IssueState, reason: str = "", **changes: Any) -> None:
     before = {"state": str(issue.state)}
     with transaction.atomic():
         _change(issue, state=state, **changes)

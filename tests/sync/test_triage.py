@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from sync import triage
-from sync.models import AuditEvent, ControlTotal, LedgerEntry, PendingKey, SyncIssue
+from sync.models import AuditEvent, ControlTotal, LedgerEntry, PendingKey, SyncIssue, SyncRun
 from tests.admin.desk_records import drift, issue, line, person, unknown_outcome
 
 pytestmark = pytest.mark.django_db
@@ -28,10 +28,12 @@ def test_a_retry_asks_for_the_record_and_says_who_asked() -> None:
     assert events(found) == [("retry", "marketing")]
 
 
-def test_an_orphan_has_no_source_record_so_its_retry_compares_again() -> None:
-    found = issue("orphan", "", target_id="4711")
+@pytest.mark.parametrize(("kind", "source_id"), [("orphan", ""), ("duplicate_in_target", "gb01|1")])
+def test_what_only_a_comparison_can_judge_is_compared_again(kind: str, source_id: str) -> None:
+    found = issue(kind, source_id, target_id="4711")
     triage.retry(found, person("marketing"))
-    assert list(PendingKey.objects.values_list("key", "reason")) == [("4711", "recheck")]
+    assert not PendingKey.objects.exists()
+    assert list(SyncRun.objects.values_list("kind", "trigger", "apply")) == [("compare", "retry", True)]
 
 
 def test_a_retry_of_held_orders_asks_for_the_lines_that_wait() -> None:
