@@ -215,9 +215,9 @@ def _orphans(sides: Sides) -> Iterator[Finding]:
         yield Finding(
             "orphan",
             target_id=target_id,
-            message=f"Contact {target_id} carries the number {key}, which no ERP customer has."
+            message=f"The contact carries customer number {key}, which the ERP does not have."
             if key
-            else f"Contact {target_id} carries no customer number and its e-mail belongs to no ERP customer.",
+            else "The contact carries no customer number, and its e-mail belongs to no ERP customer.",
             target_value=key,
             details={
                 "fields": [
