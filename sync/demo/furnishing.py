@@ -2,13 +2,15 @@
 
 import os
 import socket
+import time
 from collections.abc import Mapping
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from sync import clock, flows, roles, schedules
+from sync import clock, flows, roles, runs, schedules
 from sync.catalogue import RunState
 from sync.models import Flow, SyncRun
 from sync.schedules import Schedule
@@ -18,9 +20,10 @@ MINUTES = {"customer": 45, "sale": 10}
 
 
 def database(logins: Mapping[str, str]) -> None:
-    """Migrates, and makes one user per role with the password that is printed."""
+    """Migrates, and makes one user per role with the password that is printed; who is there keeps theirs."""
     call_command("migrate", verbosity=0, interactive=False)
-    roles.demo_users(logins)
+    if get_user_model().objects.filter(username__in=logins).count() < len(logins):
+        roles.demo_users(logins)
 
 
 def tick() -> None:
@@ -40,6 +43,26 @@ def schedule_flows() -> None:
     for flow in flows.ensure():
         if flow.schedule is None:
             schedules.write(flow, Schedule(minutes=MINUTES.get(flow.entity, 15)))
+
+
+STOPPING = "The demo is stopped; the run goes on where it was when it starts again."
+
+
+def hold_runs(seconds: float = 4.0) -> None:
+    """Lets running runs end their page before the processes go: an upload under way gets its answer written down."""
+    busy = Flow.objects.filter(runs__state=RunState.RUNNING, paused_at=None).distinct()
+    held = list(busy)
+    for flow in held:
+        runs.pause(flow, STOPPING, None)
+    until = time.monotonic() + seconds
+    while held and time.monotonic() < until and SyncRun.objects.filter(state=RunState.RUNNING).exists():
+        time.sleep(0.1)
+
+
+def let_go() -> None:
+    """What was held when the demo was stopped goes on."""
+    for flow in Flow.objects.filter(paused_note=STOPPING):
+        runs.resume(flow, None)
 
 
 def free_leases() -> None:

@@ -10,8 +10,8 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 
-PATIENCE = 6.0
-"""Seconds between the polite signal and the other one."""
+PATIENCE = 4.0
+"""Seconds between the polite signal and the other one. Celery's beat may sleep for five: it has nothing to lose."""
 
 
 def end(groups: Iterable[int], reap: Callable[[], object] = lambda: None) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, TracebackType
+from typing import NoReturn
 
 from django.conf import settings
 
@@ -116,7 +117,7 @@ class Supervisor:
                 raise CannotStartError(f"{what} did not get ready within {seconds:.0f} seconds; see {self.logs}.")
             time.sleep(0.1)
 
-    def watch(self) -> None:
+    def watch(self) -> NoReturn:
         """Until a person stops the demo, or one of its processes dies."""
         while True:
             self.check()

@@ -63,13 +63,19 @@ class Command(BaseCommand):
             with Supervisor(folder.logs) as supervisor:
                 emulators = Emulators(emulators_port)
                 self._start(supervisor, folder, emulators, (seed, dataset), port)
-                self._tell(supervisor, folder, emulators, seed)
-                self.stdout.write("\n" + framed(f"http://127.0.0.1:{port}/", emulators.base, folder.logins()))
-                if not options["check"]:
-                    self._watch(supervisor, folder)
-                    return
-                sound = self._check(folder, emulators, dataset)
-            folder.environment.unlink(missing_ok=True)
+                try:
+                    self._tell(supervisor, folder, emulators, seed)
+                    self.stdout.write("\n" + framed(f"http://127.0.0.1:{port}/", emulators.base, folder.logins()))
+                    self.stdout.flush()
+                    if not options["check"]:
+                        supervisor.watch()
+                    sound = self._check(folder, emulators, dataset)
+                except StopAskedError:
+                    furnishing.hold_runs()
+                    raise
+                finally:
+                    folder.environment.unlink(missing_ok=True)
+            self._phase("stop")
         self._say_times()
         if not sound:
             raise CommandError("The check found differences; they are listed above.", returncode=1)
@@ -108,6 +114,7 @@ class Command(BaseCommand):
         supervisor.start("emulators", ["manage.py", "emulate", *where.split(), "--dataset", dataset])
         furnishing.database(folder.logins())
         furnishing.free_leases()
+        furnishing.let_go()
         supervisor.wait_until(emulators.ready, "The emulated systems")
         variables = emulators.environment()
         os.environ.update(variables)
@@ -132,12 +139,6 @@ class Command(BaseCommand):
         Teller(folder, emulators, seed, supervisor.check, self.stdout.write).tell()
         furnishing.schedule_flows()
         self._phase("story")
-
-    def _watch(self, supervisor: Supervisor, folder: Folder) -> None:
-        try:
-            supervisor.watch()
-        finally:
-            folder.environment.unlink(missing_ok=True)
 
     def _check(self, folder: Folder, emulators: Emulators, dataset: str) -> bool:
         self.stdout.write("\nChecking the emulated systems against the console's tables, independently")
