@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from connectors.base import Inlet, Observed, Sink
 from connectors.records import Customer, Record
+from sync import storage
 from sync.models import CrossReference, Flow
 
 
@@ -58,7 +59,23 @@ class Adoption:
         else:
             looked = self._look(records)
             found = {record.key: self._from_observed(record, looked.get(record.key, ())) for record in records}
-        return {key: self._claim(key, match) for key, match in found.items()}
+        return {key: self._claim(key, match) for key, match in found.items()} | self._same_key(records, found)
+
+    def _same_key(self, records: Sequence[Record], found: Mapping[str, Match]) -> dict[str, Match]:
+        """Records that would write a key which another record's contact carries (one number in two companies)."""
+        keys = {record.key: self.inlet.identify(record) for record in records}
+        keys = {source_id: key for source_id, key in keys.items() if key != source_id}
+        linked = "flow_id = %s AND state = 'active' AND target_id <> ''"
+        owners = dict(
+            storage.fetch(
+                CrossReference, ["target_key", "source_id"], "target_key", list(keys.values()), linked, [self.flow.pk]
+            )
+        )
+        contested = {}
+        for source_id, key in keys.items():
+            if owners.setdefault(key, source_id) != source_id:
+                contested[source_id] = Match(contested_by=owners[key], target_id=found[source_id].target_id)
+        return contested
 
     def _look(self, records: Sequence[Record]) -> dict[str, Sequence[Observed]]:
         looked: dict[str, Sequence[Observed]] = {}

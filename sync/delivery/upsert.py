@@ -166,7 +166,8 @@ def _dispute(candidate: Candidate, match: Match, result: PageResult) -> None:
             "contested_link",
             candidate.key,
             "contact",
-            f"Contact {match.target_id} already belongs to customer {match.contested_by}.",
+            f"{f'Contact {match.target_id}' if match.target_id else 'The contact'} already belongs to "
+            f"customer {match.contested_by}.",
             target_value=match.target_id,
         )
     result.findings.append(finding)
@@ -216,7 +217,8 @@ def _refusal(one: Linked, answer: Result, request: Request) -> Finding:
 def _row(
     work: Work, one: Linked, target_id: str, accepted: bool, now: object, key: bytes
 ) -> tuple[object, ...]:
-    """Digests are kept only while the record is accepted: a refused one is always sent again."""
+    """Digests are kept only while the record is accepted and its contact is known: else it is sent again."""
+    known = accepted and bool(target_id)
     email = one.record.email if isinstance(one.record, Customer) else ""
     return (
         work.route.flow.pk,
@@ -224,8 +226,8 @@ def _row(
         target_id,
         LinkState.ACTIVE.value if accepted else LinkState.REJECTED.value,
         one.target_key,
-        one.candidate.digest if accepted else None,
-        one.sent_digest if accepted else None,
+        one.candidate.digest if known else None,
+        one.sent_digest if known else None,
         email_bytes(email, key) if email else None,
         now,
         now,
