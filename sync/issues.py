@@ -1,8 +1,8 @@
 """Opens and closes exceptions, set-based: a page with a thousand problems costs as many queries as one."""
 
+import dataclasses
 import json
 from collections.abc import Iterable, Sequence
-import dataclasses
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any

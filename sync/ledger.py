@@ -5,7 +5,6 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from django.db import connection
 from django.db.models import Count, F, Max, Q, Sum
 
 from sync import clock, issues
@@ -13,6 +12,7 @@ from sync.catalogue import LedgerState
 from sync.delivery.page import PageResult
 from sync.issues import Finding
 from sync.models import ControlTotal, CrossReference, Delivery, Flow, LedgerEntry, SyncRun
+from sync.storage import originals
 
 PENNY = Decimal("0.01")
 STATES = (
@@ -70,9 +70,7 @@ def unknown_outcomes(flow: Flow, run_id: int | None) -> None:
 
 
 def issues_open(flow: Flow, kind: str) -> list[str]:
-    return list(
-        flow.issues.filter(kind=kind, state__in=["open", "retrying"]).values_list("field", flat=True)
-    )
+    return list(flow.issues.filter(kind=kind, state__in=["open", "retrying"]).values_list("field", flat=True))
 
 
 def after_page(flow: Flow, result: PageResult) -> None:
@@ -89,7 +87,7 @@ def recompute(flow: Flow, days: Iterable[date]) -> None:
         among = Q(state=state)
         sums[f"{state}_l"] = Count("id", filter=among)
         sums[f"{state}_a"] = Sum("amount", filter=among)
-    groups = (
+    groups: Iterable[Any] = (
         LedgerEntry.objects.filter(flow=flow, day__in=days)
         .values("day", "company", "currency")
         .annotate(docs=Count("document", distinct=True), lines=Count("id"), money=Sum("amount"), **sums)
@@ -121,38 +119,20 @@ def after_run(flow: Flow, run: SyncRun) -> None:
     """Once a run has read everything: originals, cards and holds."""
     if not LedgerEntry.objects.filter(flow=flow).exists():
         return
-    infer_originals(flow)
+    originals.infer(LedgerEntry._meta.db_table, flow.pk)
     unknown_outcomes(flow, run.pk)
     _held(flow, run.pk)
     _card(flow, run.pk, "excluded_no_customer", Q(state=LedgerState.EXCLUDED, rule="no_customer"), "lines")
-    _card(
-        flow, run.pk, "credit_without_original", Q(credit=True, original="") & ~Q(customer=""), "credit lines"
-    )
+    _card(flow, run.pk, "credit_without_original", Q(credit=True, original="") & ~Q(customer=""), "credit lines")
     _codes(flow, run.pk)
     _unbalanced(flow, run)
 
 
-def infer_originals(flow: Flow) -> None:
-    """The latest earlier sale of the same article to the same customer. Inferred: F&O names no original
-    on a credit note (contract, dynamics365 4.6). The plus sign keeps planners off the index by day, which
-    would be walked once for every credit."""
-    table = LedgerEntry._meta.db_table
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""UPDATE {table} SET original = COALESCE((
-                    SELECT sale.source_id FROM {table} sale
-                    WHERE +sale.flow_id = {table}.flow_id AND sale.customer = {table}.customer
-                      AND sale.sku = {table}.sku AND NOT sale.credit
-                      AND (sale.day, sale.sequence) < ({table}.day, {table}.sequence)
-                    ORDER BY sale.day DESC, sale.sequence DESC, sale.id LIMIT 1), '')
-                WHERE flow_id = %s AND credit AND original = '' AND customer <> ''""",
-            [flow.pk],
-        )
-
-
 def _card(flow: Flow, run_id: int, kind: str, among: Q, noun: str) -> None:
     """One exception for many lines, with their number and money; closes itself when there are none."""
-    groups = LedgerEntry.objects.filter(among, flow=flow).values("currency").annotate(n=Count("id"), money=Sum("amount"))
+    groups = (
+        LedgerEntry.objects.filter(among, flow=flow).values("currency").annotate(n=Count("id"), money=Sum("amount"))
+    )
     findings = [
         Finding(
             kind,
@@ -222,9 +202,9 @@ def _held(flow: Flow, run_id: int) -> None:
     issues.resolve_where(
         flow,
         "The contact is confirmed; the lines were released.",
-        keep=flow.issues.filter(
-            kind="held_for_parent", source_id__in=[one.source_id for one in findings]
-        ).values_list("pk", flat=True),
+        keep=flow.issues.filter(kind="held_for_parent", source_id__in=[one.source_id for one in findings]).values_list(
+            "pk", flat=True
+        ),
         kind="held_for_parent",
     )
 
@@ -263,9 +243,7 @@ def release_held(customers_flow: Flow) -> dict[Flow, list[str]]:
     for flow in Flow.objects.filter(source=customers_flow.source, target=customers_flow.target).exclude(
         pk=customers_flow.pk
     ):
-        held = LedgerEntry.objects.filter(
-            flow=flow, state=LedgerState.HELD, customer__in=confirmed.values("source_id")
-        )
+        held = LedgerEntry.objects.filter(flow=flow, state=LedgerState.HELD, customer__in=confirmed.values("source_id"))
         keys = [key.rsplit("|", 1)[0] for key in held.values_list("source_id", flat=True)]
         if keys:
             released[flow] = list(dict.fromkeys(keys))
@@ -278,5 +256,3 @@ def _penny(amount: Any) -> Decimal:
 
 def _exact(amount: Any) -> Decimal:
     return Decimal(str(amount or 0)).quantize(Decimal("0.0001"))
-
-

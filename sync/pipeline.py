@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
 from django.db import connections as databases
@@ -197,9 +198,7 @@ class Slice:
 
     def _deliver(self, page: Page, forced: bool) -> PageResult:
         deliver = BY_EFFECT[self.route.inlet.effect]
-        return deliver(
-            Work(self.route, self.lease, page.rows, self.digest, self.executor, self.adoption, forced)
-        )
+        return deliver(Work(self.route, self.lease, page.rows, self.digest, self.executor, self.adoption, forced))
 
     def _remember(
         self,
@@ -224,7 +223,7 @@ class Slice:
 
     def _count(self, result: PageResult, resume: str | None, watermark: str | None) -> None:
         run = self.lease.run
-        values = {bucket.value: F(bucket.value) + result.count(bucket) for bucket in Bucket}
+        values: dict[str, Any] = {bucket.value: F(bucket.value) + result.count(bucket) for bucket in Bucket}
         if resume is not None:
             values["resume"] = resume
         if watermark is not None:
@@ -300,6 +299,4 @@ def _open_run_issue(lease: Lease, kind: str, message: str, error: ConnectorError
         if error
         else {}
     )
-    issues.raise_all(
-        lease.run.flow, lease.run.pk, [issues.Finding(kind, message=message, details=details, records=0)]
-    )
+    issues.raise_all(lease.run.flow, lease.run.pk, [issues.Finding(kind, message=message, details=details, records=0)])

@@ -58,4 +58,9 @@ def both(flow: Flow, source_id: str) -> dict[str, Any]:
     expected = from_source(route, [source_id]).get(source_id, {})
     observed = route.sink.look(flow.entity, [source_id]).get(source_id) if route.inlet.readable else None
     fields = compare(expected, observed.fields if observed else {})
-    return {**as_details(fields), "read_at": timezone.now(), "in_erp": bool(expected), "in_target": observed is not None}
+    return {
+        **as_details(fields),
+        "read_at": timezone.now(),
+        "in_erp": bool(expected),
+        "in_target": observed is not None,
+    }

@@ -11,9 +11,10 @@ from django.db.models import Max, Sum
 
 from connectors.base import Effect, Excluded, Gone, Page
 from connectors.errors import RecordError
-from sync import clock, issues, reading
+from connectors.records import Sale
+from sync import clock, issues, reading, storage
 from sync.ahead import ahead
-from sync.catalogue import LedgerState
+from sync.catalogue import OPEN_ISSUES, LedgerState
 from sync.comparison import as_details, compare
 from sync.flows import Route
 from sync.issues import Finding
@@ -43,7 +44,7 @@ def apply(route: Route, run: SyncRun, found: list[Finding]) -> dict[str, Any]:
         current = {finding.key for finding in found}
         over = [
             pk
-            for pk, *key in flow.issues.filter(kind__in=kinds, state__in=issues.OPEN_ISSUES).values_list(
+            for pk, *key in flow.issues.filter(kind__in=kinds, state__in=OPEN_ISSUES).values_list(
                 "pk", "source_id", "target_id", "kind", "field"
             )
             if tuple(key) not in current
@@ -87,9 +88,7 @@ def _value(flow: Flow, found: list[Finding]) -> None:
     money: dict[str, list[tuple[str, Decimal]]] = defaultdict(list)
     for part in _parts(keys, 500):
         sums = (
-            LedgerEntry.objects.filter(
-                flow__source=flow.source, customer__in=part, day__gt=last - timedelta(days=365)
-            )
+            LedgerEntry.objects.filter(flow__source=flow.source, customer__in=part, day__gt=last - timedelta(days=365))
             .values("customer", "currency")
             .annotate(total=Sum("amount"))
         )
@@ -116,9 +115,7 @@ def _contacts(route: Route, told: Stop) -> Iterator[Finding]:
             sides.erp(_erp_rows(route, page))
             told(read, page.total)
         for contacts in ahead(route.sink.scan(route.flow.entity)):
-            sides.target(
-                (one.target_id, one.key, one.fields.get("email", "").lower(), one.fields) for one in contacts
-            )
+            sides.target((one.target_id, one.key, one.fields.get("email", "").lower(), one.fields) for one in contacts)
             told(read, None)
         sides.index()
         yield from _drift(sides)
@@ -232,52 +229,42 @@ def _orphans(sides: Sides) -> Iterator[Finding]:
 
 def _sales(route: Route, told: Stop) -> Iterator[Finding]:
     """The ERP's lines against our ledger: sales cannot be read back from Emarsys (PRODUCT 0.3)."""
-    seen, read = 0, 0
+    read = 0
     for page in ahead(route.source.read(route.flow.stream, "", "")):
         read += len(page.rows)
         yield from _missing_lines(route, page)
         told(read, page.total)
     with Sides() as sides:
-        for page in ahead(route.source.keys(route.flow.stream)):
-            seen += len(page)
-            sides.erp((key, key, "", {}) for key in page)
+        for keys in ahead(route.source.keys(route.flow.stream)):
+            sides.erp((key, key, "", {}) for key in keys)
         yield from _vanished(route.flow, sides)
 
 
 def _missing_lines(route: Route, page: Page) -> Iterator[Finding]:
-    records = {}
+    sales: dict[str, Sale] = {}
     for row in page.rows:
         try:
             record = route.stream.map(row).record
         except RecordError:
             continue
         sale = record.record if isinstance(record, Excluded) else record
-        if not isinstance(sale, Gone):
-            records[sale.key] = sale
-    known = dict(
-        LedgerEntry.objects.filter(flow=route.flow, document__in={one.document for one in records.values()})  # type: ignore[union-attr]
-        .values_list("source_id", "amount")
-    )
-    for key, sale in records.items():
-        if key not in known:
-            yield Finding(
-                "missing_in_ledger",
-                key,
-                message="The ERP shows this line; it was never sent.",
-                erp_value=str(sale.amount),  # type: ignore[union-attr]
-                money=sale.amount.quantize(Decimal("0.01")),  # type: ignore[union-attr]
-                currency=sale.currency,  # type: ignore[union-attr]
-            )
+        if isinstance(sale, Sale):
+            sales[sale.key] = sale
+    known = storage.fetch(LedgerEntry, ["source_id"], "source_id", list(sales), "flow_id = %s", [route.flow.pk])
+    for key in sales.keys() - {source_id for (source_id,) in known}:
+        yield Finding(
+            "missing_in_ledger",
+            key,
+            message="The ERP shows this line; it was never sent.",
+            erp_value=str(sales[key].amount),
+            money=sales[key].amount.quantize(Decimal("0.01")),
+            currency=sales[key].currency,
+        )
 
 
 def _vanished(flow: Flow, sides: Sides) -> Iterator[Finding]:
-    table = LedgerEntry._meta.db_table
-    rows = sides._all(
-        f"SELECT l.source_id, l.amount, l.currency FROM {table} l WHERE l.flow_id = {int(flow.pk)} "
-        f"AND l.state = '{LedgerState.ACCEPTED.value}' "
-        "AND NOT EXISTS (SELECT 1 FROM erp_side e WHERE e.source_id = l.source_id)"
-    )
-    for source_id, amount, currency in rows:
+    accepted = LedgerEntry.objects.filter(flow=flow, state=LedgerState.ACCEPTED)
+    for source_id, amount, currency in sides.not_in_erp(accepted.values_list("source_id", "amount", "currency")):
         yield Finding(
             "missing_in_source",
             source_id,

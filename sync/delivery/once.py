@@ -163,9 +163,7 @@ def _confirmed(work: Work, found: Sequence[Candidate]) -> set[str]:
     return {key for (key,) in rows}
 
 
-def _sent_before(
-    work: Work, candidate: Candidate, before: Sequence[Any], result: PageResult
-) -> list[tuple[Any, ...]]:
+def _sent_before(work: Work, candidate: Candidate, before: Sequence[Any], result: PageResult) -> list[tuple[Any, ...]]:
     """A line that Emarsys has: only a change of what it was told is a problem, and it cannot be sent again."""
     sale = candidate.record.record if isinstance(candidate.record, Excluded) else candidate.record
     if isinstance(sale, Gone) or not isinstance(sale, Sale):

@@ -91,9 +91,7 @@ def _reject(work: Work, row: Row, error: RecordError, result: PageResult) -> Non
         # Without a key the row is known by its content: the same bad row is the same exception.
         key = f"row-{work.digest(row).hex()}"
     result.put(Bucket.REJECTED, key)
-    result.findings.append(
-        Finding(error.kind, key, error.field, error.message, error.value, details=_evidence(row))
-    )
+    result.findings.append(Finding(error.kind, key, error.field, error.message, error.value, details=_evidence(row)))
 
 
 def _evidence(row: Row) -> dict[str, str]:

@@ -134,9 +134,7 @@ def _encode(
     return changed, untouched
 
 
-def _linked(
-    work: Work, candidate: Candidate, record: Record, match: Match, result: PageResult
-) -> Linked | None:
+def _linked(work: Work, candidate: Candidate, record: Record, match: Match, result: PageResult) -> Linked | None:
     inlet = work.route.inlet
     try:
         payload, faults = inlet.encode(record, Known(match.target_id))
@@ -214,9 +212,7 @@ def _refusal(one: Linked, answer: Result, request: Request) -> Finding:
     )
 
 
-def _row(
-    work: Work, one: Linked, target_id: str, accepted: bool, now: object, key: bytes
-) -> tuple[object, ...]:
+def _row(work: Work, one: Linked, target_id: str, accepted: bool, now: object, key: bytes) -> tuple[object, ...]:
     """Digests are kept only while the record is accepted and its contact is known: else it is sent again."""
     known = accepted and bool(target_id)
     email = one.record.email if isinstance(one.record, Customer) else ""
@@ -232,5 +228,3 @@ def _row(
         now,
         now,
     )
-
-

@@ -63,8 +63,7 @@ class PostgreSQL:
         wanted = "{" + ",".join(digest.hex() for digest in digests) + "}"
         with self._cursor(binary=True) as cursor:
             cursor.execute(
-                f"SELECT uuid_send({column}) FROM {model._meta.db_table} "
-                f"WHERE {column} = ANY(%s::uuid[]) AND {where}",
+                f"SELECT uuid_send({column}) FROM {model._meta.db_table} WHERE {column} = ANY(%s::uuid[]) AND {where}",
                 [wanted],
             )
             return {digest for (digest,) in cursor}

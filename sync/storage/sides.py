@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from django.db import connection
+from django.db.models import QuerySet
 
 CHUNK = 2_000
 
@@ -101,6 +102,12 @@ class Sides:
         )
         for target_id, key, fields in rows:
             yield target_id, key, json.loads(fields)
+
+    def not_in_erp(self, records: QuerySet[Any, tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+        """Those of our own records (source id first) that the ERP side does not have."""
+        own = f"{records.model._meta.db_table}.source_id"
+        absent = records.extra(where=[f"NOT EXISTS (SELECT 1 FROM erp_side WHERE erp_side.source_id = {own})"])
+        yield from absent.order_by("pk").iterator(CHUNK)
 
     @staticmethod
     def _walk(sql: str) -> Iterator[tuple[Any, ...]]:
