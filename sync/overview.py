@@ -90,9 +90,11 @@ def context(user: Any) -> dict[str, Any]:
     tallies = _tallies()
     visible = roles.teams(user)
     found = _problems(lines, tallies, visible)
+    desks = _desks(tallies, user, visible)
     return {
         "lines": lines,
-        "desks": _desks(tallies, user, visible),
+        "desks": desks,
+        "nothing_open": not any(desk.exceptions for desk in desks),
         "problems": found,
         "tone": "bad" if any(p.tone == "bad" for p in found) else "warn" if found else "good",
         "queue": _queue(user),
@@ -166,6 +168,8 @@ def _flow_problems(line: flow_lines.FlowLine) -> list[Problem]:
     elif line.freshness == "late":
         text = f"{flow.name} is late: its target is a completed run every {flow.freshness_minutes} minutes"
         found.append(Problem("bad", text, line.url, line.fresh_at))
+    elif line.freshness == "never":
+        found.append(Problem("warn", f"{flow.name} has not completed a run yet", line.url))
     if line.failed and line.last:
         found.append(Problem("bad", f"The last run of {flow.name} failed", line.last_url, line.last.finished_at))
     return found

@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.utils import timezone
@@ -42,11 +43,15 @@ TRIGGERS = {
 
 @dataclass(frozen=True)
 class Finding:
-    """What a comparison found of one kind."""
+    """What a comparison found of one kind. `url` is empty for an audit, which opens no exceptions."""
 
     title: str
     count: int
     url: str
+    meaning: str
+    money: dict[str, Decimal]
+    examples: list[tuple[str, str]]
+    """Record and the address of its story."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +98,9 @@ class Progress:
 
     @property
     def findings(self) -> list[Finding]:
-        found = sorted(self.run.findings.items(), key=lambda pair: -pair[1])
-        return [Finding(_title(kind), count, addresses.exceptions(kind=kind, run=self.run.pk)) for kind, count in found]
+        """The most frequent kind first."""
+        found = [_finding(self.run, kind, told) for kind, told in self.run.findings.items()]
+        return sorted(found, key=lambda finding: -finding.count)
 
     def numbers(self) -> dict[str, Any]:
         """For the page's own polling, and for scripts."""
@@ -109,8 +115,17 @@ class Progress:
         }
 
 
-def _title(kind: str) -> str:
-    return KINDS[kind].title if kind in KINDS else kind.replace("_", " ").capitalize()
+def _finding(run: SyncRun, kind: str, told: Any) -> Finding:
+    known = KINDS.get(kind)
+    found = told if isinstance(told, dict) else {"records": told}
+    return Finding(
+        known.title if known else kind.replace("_", " ").capitalize(),
+        int(found.get("records", 0)),
+        addresses.exceptions(kind=kind, run=run.pk, state="all") if run.apply else "",
+        known.meaning if known else "",
+        {currency: Decimal(str(amount)) for currency, amount in found.get("money", {}).items()},
+        [(key, addresses.record(key)) for key in found.get("examples", [])],
+    )
 
 
 def of(run: SyncRun, now: datetime | None = None) -> Progress:

@@ -47,6 +47,14 @@ def test_a_flow_without_a_recent_complete_run_is_late() -> None:
     ]
 
 
+def test_open_exceptions_are_not_called_everything_fine() -> None:
+    sample_runs.finished(accepted=1)
+    desk_records.issue()
+    html = page("marketing")
+    assert "The flows are fine" in html
+    assert "Everything is fine" not in html
+
+
 def test_a_retry_of_a_few_keys_does_not_make_a_flow_fresh() -> None:
     sample_runs.finished(accepted=1, keys_only=True)
     assert overview.context(person("admin"))["lines"][0].freshness == "never"

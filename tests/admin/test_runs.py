@@ -141,10 +141,24 @@ def test_a_delivery_opens_the_records_it_carried_with_its_outcome(client: Client
 
 
 def test_a_comparison_shows_its_findings_each_opening_its_exceptions(client: Client) -> None:
-    run = sample_runs.finished(kind="compare", findings={"field_drift": 12, "orphan": 3}, read=4339)
+    findings = {
+        "field_drift": {"records": 12, "money": {"GBP": "1200.50"}, "examples": ["gbsi|1", "gbsi|2"]},
+        "orphan": {"records": 3, "money": {}, "examples": []},
+    }
+    run = sample_runs.finished(kind="compare", findings=findings, read=4339)
     html = text(client, f"/console/sync/syncrun/{run.pk}/change/")
-    assert "12 field differs" in html
+    assert "12 × Field differs" in html
+    assert "£1,200.50" in html
+    assert "?q=gbsi%7C2" in html
     assert f"kind=orphan&amp;run={run.pk}" in html
+    assert "12 × Field differs" in text(client, "/console/sync/syncrun/?kind=compare")
+
+
+def test_an_audit_shows_what_it_found_and_says_that_it_changed_nothing(client: Client) -> None:
+    run = sample_runs.finished(kind="compare", apply=False, findings={"orphan": {"records": 3}}, read=10)
+    html = text(client, f"/console/sync/syncrun/{run.pk}/change/")
+    assert "An audit only looks" in html
+    assert "kind=orphan" not in html
 
 
 def test_cancel_asks_the_run_to_stop_and_is_in_the_audit_log(client: Client) -> None:
