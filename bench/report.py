@@ -1,0 +1,84 @@
+"""What the bench prints."""
+
+import importlib.metadata
+import os
+import platform
+import statistics
+from collections.abc import Mapping, Sequence
+from math import ceil
+from typing import Any
+
+CEILING = 16_667
+"""Contacts a second: Emarsys' 1,000 requests a minute with 1,000 contacts each."""
+LIBRARIES = ("Django", "psycopg", "requests", "msgspec")
+
+
+def head(count: int, seed: int, server: Mapping[str, str]) -> None:
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in LIBRARIES)
+    print(f"bench/sync: {count:,} customers, seed {seed}; emulated F&O and Emarsys in one process on loopback")
+    print(f"machine   : {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {platform.platform()}")
+    print(f"software  : Python {platform.python_version()}, {versions}")
+    print(f"PostgreSQL: {', '.join(f'{name} {value}' for name, value in server.items())}")
+    print("settings  : the defaults; all constraints on; every run verified record by record\n")
+
+
+def columns() -> None:
+    names = ("run", "rows/s", "seconds", "command", "CPU us/row", "database", "emulators", "peak MiB", "at 10 %")
+    print(f"{names[0]:<10}" + "".join(f"{name:>12}" for name in names[1:]) + f"{'writes':>9}{'requests':>10}")
+
+
+def line(one: Any) -> None:
+    per_row = 1e6 / one.rows
+    print(
+        f"{one.name:<10}{one.rate:>12,.0f}{one.seconds:>12.2f}{one.command:>12.2f}"
+        f"{one.work_cpu * per_row:>12.1f}{one.database * per_row:>12.1f}{one.emulators * per_row:>12.1f}"
+        f"{one.at_end:>12.0f}{one.at_tenth:>12.0f}{one.writes:>9,}{one.requests:>10,}",
+        flush=True,
+    )
+
+
+def ratios(timed: Sequence[Any], count: int) -> None:
+    best = {name: _of(timed, name) for name in ("console", "floor", "django")}
+    console, floor, django = best["console"], best["floor"], best["django"]
+    print("\nmeans of the passes")
+    print(f"  console / Django's way   {console['rate'] / django['rate']:.2f} x the rate (aim 3)")
+    print(f"  console / floor          {console['rate'] / floor['rate']:.2f} x the rate")
+    print(f"  CPU a row, Django's way / console  {django['cpu'] / console['cpu']:.2f} x")
+    print(f"  console / Emarsys' own ceiling     {console['rate'] / CEILING:.2f} x ({console['rate']:,.0f} rows/s)")
+    first, unchanged = _named(timed, "console"), _named(timed, "unchanged")
+    few = _named(timed, "changed")
+    changed = len(range(500, count, 1000))
+    _verdict("first load, writes", [one.writes for one in first], ceil(count / 1000))
+    _verdict("unchanged, writes", [one.writes for one in unchanged], 0)
+    _verdict(f"{changed:,} changed, writes", [one.writes for one in few], ceil(changed / 1000))
+    print(f"  unchanged in {statistics.mean(one.seconds for one in unchanged):.2f} s, "
+          f"{changed:,} changed in {statistics.mean(one.seconds for one in few):.2f} s")  # fmt: skip
+    growth = statistics.mean(one.at_end - one.at_tenth for one in first)
+    print(f"  memory from row 10 % to row 100 %: {growth:+.0f} MiB")
+
+
+def _verdict(what: str, found: Sequence[int], wanted: int) -> None:
+    right = "as it must be" if set(found) == {wanted} else f"MUST BE {wanted:,}"
+    print(f"  {what}: {', '.join(f'{one:,}' for one in found)} ({right})")
+
+
+def _named(timed: Sequence[Any], name: str) -> list[Any]:
+    return [one for one in timed if one.name == name]
+
+
+def _of(timed: Sequence[Any], name: str) -> dict[str, float]:
+    runs = _named(timed, name)
+    return {
+        "rate": statistics.mean(one.rate for one in runs),
+        "cpu": statistics.mean(one.work_cpu / one.rows for one in runs),
+    }
+
+
+def phases(found: Mapping[str, Any], count: int) -> None:
+    """Exclusive times: each phase without the phases inside it."""
+    print(f"\nwhere the time goes (a run of its own with timers, {found['seconds']:.2f} s; us a row)")
+    print(f"  {'phase':<44}{'wall':>8}{'CPU':>8}{'calls':>8}")
+    for name, (wall, cpu, calls) in found["phases"].items():
+        print(f"  {name:<44}{wall * 1e6 / count:>8.2f}{cpu * 1e6 / count:>8.2f}{calls:>8,}")
+    for name in found["missing"]:
+        print(f"  (not found, not timed: {name})")

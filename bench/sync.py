@@ -1,0 +1,217 @@
+"""`bench/sync`: the console's first load, its second run and a small change, beside two peers, as ratios.
+
+Each contestant runs twice in the order A B C A B C, from a fresh Emarsys account and a fresh database; what it
+left behind is verified record by record before its figures count. Then one run is taken apart, apart from the
+timed ones. Settings are the defaults throughout.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from bench import customers, proof, report
+from bench.database import Server, manage
+from bench.emulated import Emulated, emulators
+from bench.measured import Measured, cpu_of, run
+
+FLOW = "dynamics365.customer"
+CONTESTANTS = {
+    "console": "manage.py sync, default settings",
+    "floor": "bare loop, msgspec, no database",
+    "django": "bulk_create(update_conflicts), no threads",
+}
+CITY = "Moved to Malmö"
+PASSES = 2
+LIMIT = 900.0
+"""Seconds after which a run is killed and the bench ends without a result."""
+
+
+@dataclass
+class Timed:
+    """One run. `seconds` from its first request to its last commit, as it says itself; CPU seconds of the whole
+    process, of its work alone (without starting Python), of its database backends, of the emulators."""
+
+    name: str
+    rows: int
+    seconds: float
+    command: float
+    cpu: float
+    work_cpu: float
+    database: float
+    emulators: float
+    writes: int
+    requests: int
+    at_tenth: float
+    at_end: float
+    run: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def rate(self) -> float:
+        return self.rows / self.seconds
+
+
+@dataclass
+class Bench:
+    count: int
+    seed: int
+    emulated: Emulated
+    server: Server
+    dataset: Path
+    account: customers.Account
+    environment: Mapping[str, str]
+    template: str
+
+    def people(self) -> Iterator[dict[str, str]]:
+        return customers.people(self.count, self.seed)
+
+    def passes(self) -> Iterator[Timed]:
+        for number in range(PASSES):
+            for name in CONTESTANTS:
+                with self.server.database(f"{self.template}_{name}_{number}", self.template) as url:
+                    yield from self._console(url) if name == "console" else self._peer(name, url)
+
+    def timed(self, kept: Path | None) -> None:
+        """Every contestant's passes, and what follows from them; the figures also as JSON in a file."""
+        report.columns()
+        timed = []
+        for one in self.passes():
+            timed.append(one)
+            report.line(one)
+        report.ratios(timed, self.count)
+        if kept:
+            kept.write_text(json.dumps([dataclasses.asdict(one) for one in timed], indent=1, default=str))
+
+    def profile(self) -> None:
+        """A run of its own with timers inside, so that they cost the timed ones nothing."""
+        with self.server.database(f"{self.template}_profile", self.template) as url:
+            self._fresh()
+            command = [sys.executable, "-m", "bench.phases", FLOW]
+            done = run(command, {**self.environment, "DATABASE_URL": url}, timeout=LIMIT)
+        if done.status:
+            raise proof.WrongError(f"the profile ended with {done.status}: {done.errors[-2000:]}")
+        report.phases(json.loads(done.output.strip().splitlines()[-1]), self.count)
+
+    def _peer(self, name: str, url: str) -> Iterator[Timed]:
+        self._fresh()
+        timed = self._timed(name, [sys.executable, "-m", "bench.peers", name], url)
+        proof.contacts(self.emulated.contacts(), self.people(), self.account)
+        yield timed
+
+    def _console(self, url: str) -> Iterator[Timed]:
+        """The first load, a second run, and one with every thousandth customer changed."""
+        self._fresh()
+        yield self._sync("console", url)
+        proof.contacts(self.emulated.contacts(), self.people(), self.account)
+        self.emulated.forget_requests()
+        yield self._sync("unchanged", url)
+        changed = list(self._changed())
+        for person in changed:
+            self.emulated.patch_customer(f"{person['legal_entity']}|{person['customer_id']}", {"AddressCity": CITY})
+        self.emulated.forget_requests()
+        yield self._sync("changed", url)
+        moved = {person["customer_id"] for person in changed}
+        after = ({**one, "city": CITY} if one["customer_id"] in moved else one for one in self.people())
+        proof.contacts(self.emulated.contacts(), after, self.account)
+
+    def _changed(self) -> Iterator[dict[str, str]]:
+        return (person for number, person in enumerate(self.people()) if number % 1000 == 500)
+
+    def _sync(self, name: str, url: str) -> Timed:
+        return self._timed(name, [sys.executable, "manage.py", "sync", FLOW, "--json"], url)
+
+    def _fresh(self) -> None:
+        self.emulated.reset(self.dataset)
+        self.server.settle()
+
+    def _timed(self, name: str, command: list[str], url: str) -> Timed:
+        database = urlsplit(url).path.strip("/")
+        own = {**self.environment, "DATABASE_URL": url, "BENCH_ACCOUNT": json.dumps(dataclasses.asdict(self.account))}
+        before = cpu_of(self.emulated.pid)
+        done = run(command, own, lambda: self.server.backends(database), LIMIT)
+        spent = cpu_of(self.emulated.pid) - before
+        if done.status:
+            raise proof.WrongError(f"{name} ended with {done.status}: {done.errors[-2000:]}")
+        return self._figures(name, done, spent)
+
+    def _figures(self, name: str, done: Measured, emulators_cpu: float) -> Timed:
+        told = json.loads(done.output.strip().splitlines()[-1])
+        began, ended = _span(told)
+        log = self.emulated.requests()
+        written = proof.writes(log)
+        return Timed(
+            name=name,
+            rows=told["read"],
+            seconds=ended - began,
+            command=done.seconds,
+            cpu=done.cpu,
+            work_cpu=done.cpu - done.cpu_at(began),
+            database=done.database,
+            emulators=emulators_cpu,
+            writes=len(written),
+            requests=len(log),
+            at_tenth=done.peak_until(_moment_of(written, self.count // 10) or ended),
+            at_end=done.peak_until(),
+            run=told,
+        )
+
+
+def _span(told: Mapping[str, Any]) -> tuple[float, float]:
+    if "began" in told:
+        return told["began"], told["ended"]
+    return tuple(datetime.fromisoformat(told[name]).timestamp() for name in ("started_at", "finished_at"))  # type: ignore[return-value]
+
+
+def _moment_of(written: list[Mapping[str, Any]], rows: int) -> float | None:
+    """Unix time at which so many contacts had been accepted."""
+    seen = 0
+    for one in written:
+        seen += one["records"]
+        if seen >= rows:
+            return datetime.fromisoformat(one["at"]).timestamp()
+    return None
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="bench/sync", description=__doc__.splitlines()[0])
+    parser.add_argument("--customers", type=int, default=100_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--json", type=Path, help="write every figure there")
+    parser.add_argument("--only", choices=("timed", "profile"), help="leave out where the time goes, or all but that")
+    options = parser.parse_args()
+    url = os.environ.get("DATABASE_URL", "")
+    if not url.startswith(("postgres://", "postgresql://")):
+        parser.error("DATABASE_URL must name a PostgreSQL server where databases may be created")
+    server, template = Server(url), f"bench_{os.getpid()}"
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder, server.database(template) as template_url:
+        dataset = Path(folder) / "dataset"
+        customers.write(dataset, options.customers, options.seed)
+        with emulators(dataset, Path(folder) / "emulators.log") as emulated:
+            environment = {
+                **emulated.environment(),
+                "STATE_DIR": str(Path(folder) / "state"),
+                "LOG_LEVEL": "ERROR",
+                "PYTHONUNBUFFERED": "1",
+            }
+            manage(["migrate", "--verbosity", "0"], {**environment, "DATABASE_URL": template_url})
+            bench = Bench(
+                options.customers, options.seed, emulated, server, dataset, emulated.account(), environment, template
+            )
+            report.head(options.customers, options.seed, server.settings())
+            if options.only != "profile":
+                bench.timed(options.json)
+            if options.only != "timed":
+                bench.profile()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
