@@ -7,7 +7,7 @@ from itertools import islice
 
 from connectors.base import Change, Limits, Page, Settings, Stream
 from connectors.dynamics365 import auth, metadata, odata
-from connectors.dynamics365.finance import mapping
+from connectors.dynamics365.finance import columns, mapping
 from connectors.dynamics365.finance.invoices import Invoices
 from connectors.errors import ConfigurationError, RecordError
 from connectors.http import Http
@@ -63,7 +63,7 @@ class Finance:
     def check(self) -> str:
         """Asks for the customers with and without all companies: a token for one company would read only that."""
         entity_set = self._settings.text("CUSTOMERS_SET")
-        self._columns("CUSTOMERS_SET", mapping.CUSTOMER_REQUIRED, ())
+        self._columns("CUSTOMERS_SET", columns.CUSTOMER_REQUIRED, ())
         _ = self._invoices  # names what this tenant lacks
         everywhere, here = self._count(entity_set, "true"), self._count(entity_set, "")
         companies = list(islice(self._companies(entity_set), 100))
@@ -83,7 +83,7 @@ class Finance:
 
     def _read_customers(self, resume: str) -> Iterator[Page]:
         start = json.loads(resume) if resume else ()
-        select = self._columns("CUSTOMERS_SET", mapping.CUSTOMER_REQUIRED, (*mapping.CUSTOMER_OPTIONAL, *self._extra))
+        select = self._columns("CUSTOMERS_SET", columns.CUSTOMER_REQUIRED, (*columns.CUSTOMER_OPTIONAL, *self._extra))
         for page in self._customers(select).pages(start):
             resume = self._after(page.rows, resume)
             yield Page(page.rows, resume, watermark=None if page.more else "", total=page.count)
@@ -94,7 +94,7 @@ class Finance:
         return json.dumps(key) if key else before
 
     def _fetch_customers(self, keys: Sequence[str]) -> Iterator[Page]:
-        select = self._columns("CUSTOMERS_SET", mapping.CUSTOMER_REQUIRED, (*mapping.CUSTOMER_OPTIONAL, *self._extra))
+        select = self._columns("CUSTOMERS_SET", columns.CUSTOMER_REQUIRED, (*columns.CUSTOMER_OPTIONAL, *self._extra))
         for start in range(0, len(keys), KEYS_A_REQUEST):
             asked = set(keys[start : start + KEYS_A_REQUEST])
             rows = [row for page in self._customers(select, _any_of(asked)).pages() for row in page.rows]
@@ -147,8 +147,8 @@ class Finance:
             self._size,
             (self._settings.text("INVOICES_SET"), self._settings.text("INVOICE_LINES_SET")),
             (
-                self._columns("INVOICES_SET", mapping.HEADER_REQUIRED, mapping.HEADER_OPTIONAL),
-                self._columns("INVOICE_LINES_SET", mapping.LINE_REQUIRED, mapping.LINE_OPTIONAL),
+                self._columns("INVOICES_SET", columns.HEADER_REQUIRED, columns.HEADER_OPTIONAL),
+                self._columns("INVOICE_LINES_SET", columns.LINE_REQUIRED, columns.LINE_OPTIONAL),
             ),
             self._company_filter,
             self._settings.number("LOOKBACK_DAYS"),
