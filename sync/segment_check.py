@@ -19,7 +19,7 @@ from connectors.base import Known, Segment
 from connectors.errors import ConnectorError, RecordError
 from connectors.records import Customer
 from sync import flows, history, segments, storage
-from sync.catalogue import LinkState
+from sync.catalogue import OPEN_ISSUES, LinkState
 from sync.flows import Route
 from sync.models import CrossReference, Flow, SegmentCheck, SegmentFinding, SyncIssue
 from sync.pipeline import limits_for
@@ -62,6 +62,7 @@ class Person:
     state: str = ""
     cause: str = ""
     differing: tuple[str, ...] = ()
+    issue: int | None = None
 
 
 def connections_with_segments() -> list[str]:
@@ -285,6 +286,8 @@ def _store(check: SegmentCheck, members: int, expected: int, wrong: Sequence[Per
     """Findings and figures in one transaction; a repeated check replaces its own."""
     flow_ids = [route.flow.pk for route in routes]
     issues = _issues(flow_ids, wrong)
+    for person in wrong:
+        person.issue, person.cause = _explained(person, issues)
     with transaction.atomic():
         check.findings.all().delete()
         SegmentFinding.objects.bulk_create(
@@ -296,7 +299,7 @@ def _store(check: SegmentCheck, members: int, expected: int, wrong: Sequence[Per
                     target_id=person.target_id,
                     cause=person.cause,
                     message=", ".join(person.differing),
-                    issue_id=issues.get((person.source_id, "")) or issues.get(("", person.target_id)),
+                    issue_id=person.issue,
                 )
                 for person in wrong
             ],
@@ -307,21 +310,45 @@ def _store(check: SegmentCheck, members: int, expected: int, wrong: Sequence[Per
         _end(check, "completed", **figures)
 
 
-def _issues(flow_ids: Sequence[int], wrong: Sequence[Person]) -> dict[tuple[str, str], int]:
+Best = dict[tuple[str, str], tuple[int, str]]
+"""(source id, "") or ("", target id) → the exception and its kind."""
+
+
+def _explained(person: Person, issues: Best) -> tuple[int | None, str]:
+    """The exception behind a wrong person; where there is no contact, its kind is the better cause."""
+    found = issues.get((person.source_id, "")) if person.source_id else None
+    found = found or issues.get(("", person.target_id))
+    if found is None:
+        return None, person.cause
+    pk, kind = found
+    known = {"missing_in_target": "contact_missing", "orphan": "orphan"}
+    return pk, known.get(kind, kind) if person.cause in ("contact_missing", "orphan") else person.cause
+
+
+def _issues(flow_ids: Sequence[int], wrong: Sequence[Person]) -> Best:
     """The open exception that explains each person best: of a field that differs, else the newest."""
     differing = {person.source_id: person.differing for person in wrong if person.source_id}
-    orphans = [person.target_id for person in wrong if not person.source_id]
-    best: dict[tuple[str, str], int] = {}
-    for pk, source_id, name in _open("source_id", list(differing), flow_ids):
+    orphans = {person.target_id for person in wrong if not person.source_id}
+    best: Best = {}
+    for pk, kind, source_id, name in _open("source_id", list(differing), flow_ids):
         key = (source_id, "")
         if key not in best or name in differing[source_id]:
-            best[key] = pk
-    for pk, target_id, _ in _open("target_id", orphans, flow_ids):
-        best["", target_id] = pk
+            best[key] = pk, kind
+    for pk, kind, target_id, _ in _open("target_id", sorted(orphans), flow_ids):
+        best["", target_id] = pk, kind
+    for pk, details in _duplicates(flow_ids) if orphans - {target_id for _, target_id in best} else ():
+        for target_id in orphans.intersection(details.get("contacts", [])):
+            best.setdefault(("", target_id), (pk, "duplicate_in_target"))
     return best
 
 
-def _open(column: str, keys: Sequence[str], flow_ids: Sequence[int]) -> Iterator[tuple[int, str, str]]:
+def _open(column: str, keys: Sequence[str], flow_ids: Sequence[int]) -> Iterator[tuple[int, str, str, str]]:
     for flow_id in flow_ids:
         where = "flow_id = %s AND state IN ('open', 'retrying')"
-        yield from storage.fetch(SyncIssue, ["id", column, "field"], column, keys, where, [flow_id])
+        yield from storage.fetch(SyncIssue, ["id", "kind", column, "field"], column, keys, where, [flow_id])
+
+
+def _duplicates(flow_ids: Sequence[int]) -> Iterable[tuple[int, dict[str, Any]]]:
+    """Contacts that share a customer are listed in its exception, not linked."""
+    found = SyncIssue.objects.filter(flow_id__in=flow_ids, kind="duplicate_in_target", state__in=OPEN_ISSUES)
+    return found.values_list("pk", "details")

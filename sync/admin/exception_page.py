@@ -10,8 +10,8 @@ from sync import addresses, masking, roles, triage
 from sync.admin import evidence
 from sync.admin import exception_words as words
 from sync.admin.exception_filter import colleagues
-from sync.catalogue import ACTIVE_RUNS, IssueState, Team
-from sync.models import AuditEvent, LedgerEntry, PendingKey, SyncIssue, SyncRun
+from sync.catalogue import ACTIVE_RUNS, IssueState, LinkState, Team
+from sync.models import AuditEvent, CrossReference, LedgerEntry, PendingKey, SyncIssue, SyncRun
 
 LONGEST = 50
 """Lines of a timeline and of each list beside it."""
@@ -53,6 +53,7 @@ def context(user: Any, issue: SyncIssue, live: dict[str, Any] | None = None) -> 
         "words": words.VERDICTS,
         "live": live,
         "readable": bool(issue.source_id) and issue.entity == "customer",
+        "contacts": words.contacts(issue) or linked(issue),
         "masked": not masking.unmasked(user, issue.team),
         "evidence": evidence.shown(user, issue),
         "timeline": timeline(user, issue),
@@ -118,6 +119,14 @@ def related(user: Any, issue: SyncIssue) -> list[dict[str, Any]]:
         {"issue": one, "url": addresses.exception(one), "summary": words.summary(user, one)}
         for one in sorted(found, key=lambda one: not one.is_open)
     ]
+
+
+def linked(issue: SyncIssue) -> list[str]:
+    """The contact this record is linked to."""
+    if issue.entity != "customer" or not issue.source_id:
+        return []
+    links = CrossReference.objects.filter(flow=issue.flow_id, source_id=issue.source_id).exclude(target_id="")
+    return list(links.exclude(state=LinkState.SUPERSEDED).values_list("target_id", flat=True))
 
 
 def lines(user: Any, issue: SyncIssue) -> list[LedgerEntry]:

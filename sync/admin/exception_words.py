@@ -40,7 +40,7 @@ def summary(user: Any, issue: SyncIssue) -> str:
 def happened(user: Any, issue: SyncIssue) -> str:
     """What is known of this very record; empty where its kind says it all."""
     if issue.kind == "field_drift" and issue.field:
-        erp, target = values(user, issue)
+        erp, target = (value if value != masking.NOTHING else "empty" for value in values(user, issue))
         return f"{label(issue.field)}: ERP {erp} · Emarsys {target}"
     return message(user, issue)
 
@@ -84,8 +84,11 @@ VERDICTS = {
 
 
 def compared(user: Any, issue: SyncIssue, fields: list[dict[str, Any]]) -> list[Compared]:
-    """Differences first; on masked values it still says "different" without showing either (SEC-P6)."""
-    lines = [_compared(user, issue, line) for line in fields]
+    """Differences first; on masked values it still says "different" without showing either (SEC-P6).
+
+    Fields that neither side has are left out.
+    """
+    lines = [_compared(user, issue, line) for line in fields if line.get("erp") or line.get("target")]
     return sorted(lines, key=lambda line: line.verdict == "same")
 
 
@@ -100,12 +103,20 @@ def _compared(user: Any, issue: SyncIssue, line: dict[str, Any]) -> Compared:
 
 def stored_fields(issue: SyncIssue) -> list[dict[str, Any]]:
     """What both sides showed when the exception was last seen."""
-    fields = issue.details.get("fields") if isinstance(issue.details, dict) else None
-    if fields:
-        return list(fields)
-    if issue.field and (issue.erp_value or issue.target_value):
+    details = issue.details if isinstance(issue.details, dict) else {}
+    if details.get("fields"):
+        return list(details["fields"])
+    of_a_contact = issue.entity == "customer" and issue.source_id and issue.field and "contacts" not in details
+    if of_a_contact and (issue.erp_value or issue.target_value):
         return [{"field": issue.field, "erp": issue.erp_value, "target": issue.target_value, "same": False}]
     return []
+
+
+def contacts(issue: SyncIssue) -> list[str]:
+    """The ids of the contacts at Emarsys that this is about."""
+    details = issue.details if isinstance(issue.details, dict) else {}
+    found = details.get("contacts") or [issue.target_id or details.get("target_id")]
+    return [str(one) for one in found if one]
 
 
 def counted_records(issue: SyncIssue) -> str:

@@ -13,7 +13,7 @@ from django.urls import URLPattern, path, reverse
 
 from sync import addresses, doorbell, roles, segment_check, segments
 from sync.admin.exception_words import label
-from sync.catalogue import Team
+from sync.catalogue import KINDS, Team
 from sync.models import SegmentCheck, SegmentFinding
 from sync.segment_check import CAUSES, LISTING
 
@@ -186,7 +186,7 @@ def _rows(request: HttpRequest, findings: QuerySet[SegmentFinding]) -> list[dict
     return [
         {
             "finding": one,
-            "cause": CAUSES.get(one.cause, label(one.cause)),
+            "cause": _cause(one.cause),
             "fields": [label(name) for name in one.message.split(", ") if name],
             "issue": addresses.exception(one.issue) if one.issue and one.issue.team in teams else "",
         }
@@ -194,10 +194,15 @@ def _rows(request: HttpRequest, findings: QuerySet[SegmentFinding]) -> list[dict
     ]
 
 
+def _cause(name: str) -> str:
+    """Our own words, or the title of the kind of exception."""
+    return CAUSES[name] if name in CAUSES else KINDS[name].title if name in KINDS else label(name)
+
+
 def _causes(check: SegmentCheck) -> list[dict[str, Any]]:
     """How many people each cause puts on the wrong side, the largest first."""
     groups = check.findings.values("direction", "cause").annotate(n=Count("pk")).order_by("-n")
-    return [{**group, "words": CAUSES.get(group["cause"], label(group["cause"]))} for group in groups]
+    return [{**group, "words": _cause(group["cause"])} for group in groups]
 
 
 def _history(check: SegmentCheck) -> list[SegmentCheck]:
