@@ -194,6 +194,7 @@ _tick = SYNC["TICK_SECONDS"]
 CELERY_BEAT_SCHEDULE = {
     # Beat writes it beside the schedules that people edit. A ring nobody heard is worthless after a while.
     "Tick": {"task": "sync.tasks.tick", "schedule": _tick, "options": {"expire_seconds": 4 * _tick}},
+    "Purge": {"task": "sync.tasks.purge", "schedule": 86_400.0},
 }
 
 LOGGING = {

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from celery import shared_task
 from django.conf import settings
 
-from sync import bulk, clock, flows, pending, pipeline, runs
+from sync import bulk, clock, pending, pipeline, retention, runs
 from sync import segment_check as segment_checks
 from sync.models import Flow
 
@@ -21,7 +21,7 @@ def tick() -> None:
     """Every few seconds: whatever should be running and is not, is rung for. Losing every message costs this."""
     pending.start_runs()
     for run_id in runs.due():
-        work.delay(run_id)
+        work.apply_async([run_id], expires=4 * settings.SYNC["TICK_SECONDS"])
     for operation_id in bulk.due():
         bulk_operation.delay(operation_id)
     for check_id in segment_checks.due():
@@ -54,5 +54,6 @@ def slot(flow: Flow) -> datetime:
 
 
 @shared_task
-def ensure_flows() -> None:
-    flows.ensure()
+def purge() -> None:
+    """Once a day: requests and replies whose time is over."""
+    retention.purge()
