@@ -74,7 +74,7 @@ def find(user: Any, wanted: str) -> Story:
     if user.has_perm("sync.view_crossreference"):
         story.links = _links(wanted, keys, flows, by_email)
     _add_documents(story, user, keys, flows)
-    story.issues = _issues(story, user, keys)
+    story.issues = _issues(story, user, keys, flows)
     story.deliveries = _deliveries(story, user)
     if not by_email:
         _add_numbered(story, user)
@@ -114,17 +114,23 @@ def _links(wanted: str, keys: Sequence[str], flows: Sequence[Flow], by_email: bo
 
 
 def _add_documents(story: Story, user: Any, keys: Sequence[str], flows: Sequence[Flow]) -> None:
-    customers = [link.source_id for link in story.links if link.flow.entity == "customer"]
-    among = Q(flow__in=flows, customer__in=customers) if customers else Q(pk__in=[])
-    if not story.by_email:
-        among |= Q(document=story.wanted) | Q(flow__in=flows, source_id__in=keys)
-        among |= Q(flow__in=flows, customer__in=keys)
+    found = _lines(story, keys, flows)
     if not user.has_perm("sync.view_ledgerentry"):
-        story.hidden_lines = LedgerEntry.objects.filter(among).exists()
+        story.hidden_lines = bool(found)
         return
-    lines = list(LedgerEntry.objects.filter(among).order_by("-day", "document", "id")[: LINES + 1])
+    lines = sorted(found.values(), key=lambda line: (line.day, line.document, -line.pk), reverse=True)
     story.more_lines = len(lines) > LINES
     story.documents = _documents(lines[:LINES])
+
+
+def _lines(story: Story, keys: Sequence[str], flows: Sequence[Flow]) -> dict[int, LedgerEntry]:
+    """One look-up per index: an OR over three columns would read the whole ledger."""
+    customers = [*keys, *(link.source_id for link in story.links if link.flow.entity == "customer")]
+    among = [Q(customer__in=customers)]
+    if not story.by_email:
+        among += [Q(document=story.wanted), Q(flow__in=flows, source_id__in=keys)]
+    chosen = [LedgerEntry.objects.filter(where).order_by()[: LINES + 1] for where in among]
+    return {line.pk: line for lines in chosen for line in lines}
 
 
 def _documents(lines: Sequence[LedgerEntry]) -> list[Document]:
@@ -152,15 +158,15 @@ def _document(lines: list[LedgerEntry]) -> Document:
     )
 
 
-def _issues(story: Story, user: Any, keys: Sequence[str]) -> list[SyncIssue]:
+def _issues(story: Story, user: Any, keys: Sequence[str], flows: Sequence[Flow]) -> list[SyncIssue]:
     lines = [line for document in story.documents for line in document.lines]
-    sources = {*keys, *(link.source_id for link in story.links), *(line.source_id for line in lines)}
+    sources = {*keys, *(link.source_id for link in story.links), *(line.source_id for line in lines)} - {""}
     targets = {link.target_id for link in story.links if link.target_id}
-    if not story.by_email:
-        targets.add(story.wanted)
-    among = Q(flow__in=Flow.objects.values("pk"), source_id__in=sources - {""}) | Q(target_id__in=targets)
-    found = SyncIssue.objects.filter(among, team__in=roles.teams(user)).select_related("flow", "assignee")
-    return list(found.order_by("-id")[:ISSUES])
+    targets |= set() if story.by_email else {story.wanted}
+    seen = SyncIssue.objects.filter(team__in=roles.teams(user)).select_related("flow", "assignee")
+    among = [Q(flow__in=flows, source_id__in=sources), Q(target_id__in=targets)]
+    found = {issue.pk: issue for where in among for issue in seen.filter(where).order_by()[:ISSUES]}
+    return sorted(found.values(), key=lambda issue: -issue.pk)[:ISSUES]
 
 
 def _deliveries(story: Story, user: Any) -> list[Delivery]:
