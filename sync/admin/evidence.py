@@ -1,7 +1,7 @@
 """The request and the reply of a delivery as one exception needs them: this record's part, masked by role.
 
-Deliveries hold whole batches. Of a list only the elements that name the record are kept; a CSV upload is read
-into rows first. What cannot be cut is shown only when it is short.
+Deliveries hold whole batches, a record a line, and the reply as it came. Of a list only the elements that name
+the record are kept.
 """
 
 import csv
@@ -16,6 +16,8 @@ from sync.models import SyncIssue
 
 LARGEST = 20_000
 """Characters of a payload that a page shows."""
+FIRST = 20
+"""Records shown of a request that is not about one."""
 
 
 def shown(user: Any, issue: SyncIssue) -> dict[str, str] | None:
@@ -32,9 +34,9 @@ def shown(user: Any, issue: SyncIssue) -> dict[str, str] | None:
 
 
 def names_of(issue: SyncIssue) -> frozenset[str]:
-    """What the record may be called in a payload: its key, the key's last part, and its id at the target."""
-    _, _, account = issue.source_id.rpartition("|")
-    return frozenset(name for name in (issue.source_id, account, issue.target_id) if name)
+    """What the record may be called in a payload: its key, a customer's number alone, and its id at the target."""
+    number = issue.source_id.rpartition("|")[2] if issue.entity == "customer" else ""
+    return frozenset(name for name in (issue.source_id, number, issue.target_id) if name)
 
 
 def _side(user: Any, issue: SyncIssue, packed: bytes | memoryview | None, names: frozenset[str]) -> str:
@@ -56,15 +58,20 @@ def _unpacked(packed: bytes | memoryview | None) -> str:
 
 
 def _parsed(text: str) -> Any:
-    """JSON, else CSV with a heading, else a text without structure (its name makes it personal)."""
+    """One JSON value, else a record a line: an object (contacts) or the cells of a CSV line (sales)."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        pass
-    lines = text.splitlines()
-    if len(lines) > 1 and "," in lines[0]:
-        return list(csv.DictReader(io.StringIO(text)))
-    return {"text": text[:2_000]}
+        return [_record(line) for line in text.splitlines() if line.strip()]
+
+
+def _record(line: str) -> Any:
+    if line.startswith("{"):
+        try:
+            return json.loads(line)
+        except (ValueError, RecursionError):
+            return {"text": line[:2_000]}
+    return {"line": next(csv.reader(io.StringIO(line)), [])}
 
 
 def cut(payload: Any, names: frozenset[str]) -> Any:
@@ -80,9 +87,10 @@ def cut(payload: Any, names: frozenset[str]) -> Any:
 
 
 def _cut_list(items: list[Any], names: frozenset[str]) -> list[Any]:
+    """Without a name (an exception about a whole upload) the first ones are kept."""
     if len(items) <= 1:
         return items
-    mine = [one for one in items if _names(one, names)]
+    mine = [one for one in items if _names(one, names)] if names else items[:FIRST]
     left_out = len(items) - len(mine)
     return [*mine, {"records": f"{left_out} others of this request are not shown"}] if left_out else mine
 

@@ -1,5 +1,7 @@
 """The desks' exceptions over HTTP: who sees which, what is masked, and that only a POST changes anything."""
 
+import json
+import zlib
 from decimal import Decimal
 from typing import Any
 
@@ -129,14 +131,33 @@ def test_marketing_sees_the_contact_data_of_its_own_exceptions() -> None:
     assert "old-canary@example.com" in shown
 
 
-def test_only_this_records_part_of_a_request_is_shown() -> None:
-    others = [{"1": f"Other{n}", "3": f"other{n}@example.com", "796": f"gb01|9{n}"} for n in range(5)]
-    mine = {"1": "Ada", "3": "ada@example.com", "796": "gb01|12346"}
-    found = drift(delivery=delivery(request=packed({"key_id": "796", "contacts": [*others, mine]})))
+def lines_of(*records: str) -> bytes:
+    """A delivery's request as the pipeline keeps it: a record a line."""
+    return zlib.compress("\n".join(records).encode())
+
+
+def test_only_this_records_part_of_a_request_and_its_reply_is_shown() -> None:
+    others = [json.dumps({"10569": f"9{n}", "3": f"other{n}@example.com"}) for n in range(5)]
+    mine = json.dumps({"10569": "12346", "3": "ada@example.com"})
+    reply = {"replyCode": 0, "data": {"errors": {"12346": {"2007": "Invalid choice"}, "91": {"2007": "Other error"}}}}
+    found = drift(delivery=delivery(request=lines_of(*others, mine), reply=packed(reply)))
     shown = text(signed_in("marketing"), page(found))
     assert "ada@example.com" in shown
+    assert "Invalid choice" in shown
     assert "other3@example.com" not in shown
+    assert "Other error" not in shown
     assert "5 others of this request are not shown" in shown
+    masked = text(signed_in("viewer"), page(found))
+    assert "ada@example.com" not in masked
+    assert "12346" in masked
+
+
+def test_a_sales_line_is_shown_as_its_cells() -> None:
+    request = lines_of("85123A,15.3,1001,2011-01-01T12:00:00Z,17850,6,gb01|1001|1", "22,1,1002,x,17851,1,gb01|1002|1")
+    found = issue("refused_by_target", "gb01|1001|1", entity="sale", delivery=delivery("sale", request=request))
+    shown = text(signed_in("finance"), page(found))
+    assert "85123A" in shown
+    assert "17851" not in shown
 
 
 def test_markup_in_any_value_is_inert() -> None:
