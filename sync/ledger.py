@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Count, F, Max, Q, Sum
+from django.db.models import Count, F, Max, Q, QuerySet, Sum
 
 from sync import clock, issues
 from sync.catalogue import LedgerState
@@ -210,29 +210,41 @@ def _held(flow: Flow, run_id: int) -> None:
 
 
 def _unbalanced(flow: Flow, run: SyncRun) -> None:
-    """Documents of this run whose lines do not add up to their total (0.02 for rounding)."""
-    documents = (
-        LedgerEntry.objects.filter(flow=flow, run=run)
-        .values("company", "document", "currency")
+    """Documents whose lines do not add up to their total (0.02 for rounding): those that this run touched or
+    that were open. Other runs may have read other lines of them, so the suspects are added up as a whole."""
+    entries = LedgerEntry.objects.filter(flow=flow)
+    suspects = set(_not_adding_up(entries.filter(run=run)).values_list("company", "document"))
+    named = {tuple(key.split("|", 1)) for key in issues.open_sources(flow, "unbalanced_document")}
+    findings = []
+    wanted = sorted({document for _, document in suspects | named})
+    for start in range(0, len(wanted), 500):
+        for one in _not_adding_up(entries.filter(document__in=wanted[start : start + 500])):
+            if (one["company"], one["document"]) in suspects | named:
+                findings.append(_does_not_add_up(one))
+    issues.raise_all(flow, run.pk, findings)
+    bad = {finding.source_id for finding in findings}
+    over = [pk for key, pk in issues.open_sources(flow, "unbalanced_document").items() if key not in bad]
+    issues.resolve(over, f"Run {run.pk} added the lines up again: they make the invoice's total.")
+
+
+def _not_adding_up(entries: QuerySet[LedgerEntry]) -> QuerySet[LedgerEntry, dict[str, Any]]:
+    return (
+        entries.values("company", "document", "currency")
         .annotate(lines=Sum("amount"), total=Max("document_total"))
         .filter(Q(lines__gt=F("total") + Decimal("0.02")) | Q(lines__lt=F("total") - Decimal("0.02")))
     )
-    issues.raise_all(
-        flow,
-        run.pk,
-        [
-            Finding(
-                "unbalanced_document",
-                source_id=f"{one['company']}|{one['document']}",
-                field="total",
-                message=f"The lines add up to {_penny(one['lines'])}, the invoice says {_penny(one['total'])}.",
-                erp_value=str(_penny(one["total"])),
-                target_value=str(_penny(one["lines"])),
-                money=_penny(one["total"] - one["lines"]),
-                currency=one["currency"],
-            )
-            for one in documents
-        ],
+
+
+def _does_not_add_up(one: dict[str, Any]) -> Finding:
+    return Finding(
+        "unbalanced_document",
+        source_id=f"{one['company']}|{one['document']}",
+        field="total",
+        message=f"The lines add up to {_penny(one['lines'])}, the invoice says {_penny(one['total'])}.",
+        erp_value=str(_penny(one["total"])),
+        target_value=str(_penny(one["lines"])),
+        money=_penny(one["total"] - one["lines"]),
+        currency=one["currency"],
     )
 
 

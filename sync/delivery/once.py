@@ -5,7 +5,8 @@ still `sending` when nobody works on it any more is unknown: it is never sent ag
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -71,12 +72,20 @@ def deliver_once(work: Work) -> PageResult:
     rows += _outcome_rows(work, due, requests, result)
     result.days = {written[_DAY] for written in rows} | {sale.sold_at.date() for _, sale, _ in due}
     unsent = [one.key for request in requests for one in request.results if one.outcome is Outcome.RETRYABLE]
-    result.write = partial(_write, work.route.flow, requests, rows, unsent)
+    result.write = partial(_write, work.route.flow, requests, rows, unsent, result.totals)
     return result
 
 
-def _write(flow: Flow, requests: Sequence[Request], rows: Sequence[tuple[Any, ...]], unsent: Sequence[str]) -> None:
+def _write(
+    flow: Flow,
+    requests: Sequence[Request],
+    rows: Sequence[tuple[Any, ...]],
+    unsent: Sequence[str],
+    totals: Mapping[tuple[str, str], Decimal],
+) -> None:
     write_outcomes(requests)
+    for (company, document), total in totals.items():  # corrected in the ERP; Emarsys is told lines only
+        LedgerEntry.objects.filter(flow=flow, company=company, document=document).update(document_total=total)
     for request in requests:
         if request.outcome in (LedgerState.ACCEPTED, LedgerState.UNKNOWN):
             LedgerEntry.objects.filter(delivery=request.delivery).update(state=request.outcome)
@@ -97,9 +106,8 @@ def _not_known(work: Work, result: PageResult) -> list[tuple[bytes, bytes]]:
 
 
 def _past(work: Work, keys: Sequence[str]) -> dict[str, tuple[Any, ...]]:
-    rows = storage.fetch(
-        LedgerEntry, ["source_id", "state", *MONEY], "source_id", keys, "flow_id = %s", [work.route.flow.pk]
-    )
+    columns = ["source_id", "state", "document_total", *MONEY]
+    rows = storage.fetch(LedgerEntry, columns, "source_id", keys, "flow_id = %s", [work.route.flow.pk])
     return {row[0]: row[1:] for row in rows}
 
 
@@ -169,11 +177,14 @@ def _sent_before(work: Work, candidate: Candidate, before: Sequence[Any], result
     if isinstance(sale, Gone) or not isinstance(sale, Sale):
         result.put(Bucket.REJECTED, candidate.key)
         return []
+    stored_total, *before = before
     now = (sale.quantity, sale.unit_price, sale.amount, sale.currency, sale.customer, sale.sku, sale.sold_at.date())
     changed = [name for name, old, new in zip(MONEY, before, now, strict=True) if old != new]
     if not changed:
         result.unchanged += 1
         _settle(candidate, sale, result)
+        if sale.document_total != stored_total:
+            result.totals[sale.company, sale.document] = sale.document_total
         return []
     result.put(Bucket.REJECTED, candidate.key)
     fields = [

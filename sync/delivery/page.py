@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from decimal import Decimal
 
 from connectors.base import Excluded, Fault, Gone, Row
 from connectors.errors import ConnectorError, RecordError
@@ -45,6 +46,8 @@ class PageResult:
     settled: list[str] = field(default_factory=list)
     requests: int = 0
     days: set[date] = field(default_factory=set)
+    totals: dict[tuple[str, str], Decimal] = field(default_factory=dict)
+    """(company, document) → its total in the ERP, where the ledger has another."""
     write: Callable[[], None] = lambda: None
     interrupted: ConnectorError | None = None
 

@@ -12,7 +12,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from connectors.base import Encoded, Outcome, Result
-from connectors.errors import BatchRefusedError, ConnectorError, UnavailableError, UnknownOutcomeError
+from connectors.errors import (
+    BatchRefusedError,
+    ConnectorError,
+    UnavailableError,
+    UnexpectedReplyError,
+    UnknownOutcomeError,
+)
 from sync import clock
 from sync.delivery.page import Work
 from sync.digests import idempotency_key
@@ -34,10 +40,11 @@ class Request:
 
     @property
     def outcome(self) -> str:
-        if isinstance(self.error, UnknownOutcomeError):
-            return "unknown"
         if self.error:
-            return "retryable"
+            found = {result.outcome for result in self.results}
+            if Outcome.UNKNOWN in found:
+                return "unknown"
+            return "partly" if Outcome.ACCEPTED in found else "retryable"
         refused = sum(result.outcome is Outcome.REJECTED for result in self.results)
         return "accepted" if not refused else "rejected" if refused == len(self.results) else "partly"
 
@@ -88,12 +95,19 @@ def call(work: Work, requests: Sequence[Request]) -> None:
 
 
 def _send(work: Work, request: Request) -> None:
+    """Fills in a result for every record; what a half of the batch was told stays true whatever the other met."""
     try:
-        request.results = list(_narrow(work, request, request.batch))
-    except (UnavailableError, UnknownOutcomeError) as error:
+        for result in _narrow(work, request, request.batch):
+            request.results.append(result)
+    except ConnectorError as error:
         request.error = error
-        outcome = Outcome.UNKNOWN if isinstance(error, UnknownOutcomeError) else Outcome.RETRYABLE
-        request.results = [Result(one.key, outcome, message=error.message) for one in request.batch]
+        # A reply nobody knows tells as little as none; refused credentials tell that nothing was done.
+        lost = isinstance(error, UnknownOutcomeError | UnexpectedReplyError)
+        outcome = Outcome.UNKNOWN if lost else Outcome.RETRYABLE
+        answered = {result.key for result in request.results}
+        request.results += [
+            Result(one.key, outcome, message=error.message) for one in request.batch if one.key not in answered
+        ]
     request.finished_at = timezone.now()  # a sender thread opens no database connection
 
 

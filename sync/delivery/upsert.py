@@ -7,7 +7,7 @@ from functools import partial
 from connectors.base import Encoded, Excluded, Gone, Known, Outcome, Result
 from connectors.errors import RecordError
 from connectors.records import Customer, Record
-from sync import clock, storage
+from sync import clock, pending, storage
 from sync.catalogue import Bucket, LinkState
 from sync.delivery.adoption import Match
 from sync.delivery.page import Candidate, PageResult, Work, candidates, fault_findings
@@ -15,6 +15,7 @@ from sync.delivery.requests import Request, batches, call, committed, write_outc
 from sync.digests import email_bytes, email_key
 from sync.issues import Finding
 from sync.models import CrossReference
+from sync.runs import LeaseLostError
 
 LINKS = storage.table(
     CrossReference,
@@ -63,12 +64,21 @@ def deliver_upsert(work: Work) -> PageResult:
     links = _links(work, [candidate.key for candidate in found])
     linked, untouched = _encode(work, found, links, result)
     requests = committed(work, list(batches([one.payload for one in linked], *_limits(work))))
-    call(work, requests)
+    _call(work, requests)
     result.requests = sum(request.calls for request in requests)
     result.interrupted = next((request.error for request in requests if request.error), None)
     rows = _link_rows(work, linked, untouched, requests, result)
     result.write = partial(_write, requests, rows)
     return result
+
+
+def _call(work: Work, requests: Sequence[Request]) -> None:
+    """A worker that lost its lease may have put an older value over a newer one: its records are sent again."""
+    try:
+        call(work, requests)
+    except LeaseLostError:
+        pending.note(work.route.flow, [one.key for sent in requests if sent.calls for one in sent.batch], "lost_lease")
+        raise
 
 
 def _write(requests: Sequence[Request], rows: Sequence[tuple[object, ...]]) -> None:

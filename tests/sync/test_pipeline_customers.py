@@ -254,7 +254,9 @@ def test_a_contact_whose_number_was_not_told_is_asked_for_again(load: Load) -> N
     """A link without its contact would hold the customer's orders for ever."""
     control = load(people(3))
     control.fault("partial", system="emarsys", method="PUT", path="/contact/", keys=["C-2"])
-    control.fault("status", system="emarsys", path="/contact/checkids", code=404, body={"replyCode": 1, "replyText": ""})
+    control.fault(
+        "status", system="emarsys", path="/contact/checkids", code=404, body={"replyCode": 1, "replyText": ""}
+    )
     assert sync().accepted == 2
     sync()
     ids = {number: one["id"] for number, one in control.contacts().items()}
