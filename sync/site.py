@@ -5,11 +5,13 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
+from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, URLPattern, URLResolver, path, reverse
+from django.utils.decorators import method_decorator
 
-from sync import overview, roles, search
+from sync import overview, roles, search, signing
 from sync.catalogue import OPEN_ISSUES, Team
 from sync.models import SyncIssue
 
@@ -149,6 +151,7 @@ class ConsoleSite(admin.AdminSite):
     index_title = "Overview"
     index_template = "console/overview.html"
     login_template = "admin/login.html"
+    login_form = signing.SignInForm
     site_url = None
     enable_nav_sidebar = False
     final_catch_all_view = True
@@ -175,6 +178,18 @@ class ConsoleSite(admin.AdminSite):
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         return super().index(request, {**overview.context(request.user), **(extra_context or {})})
+
+    @method_decorator(login_not_required)
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        response = super().login(request, extra_context)
+        if request.method == "POST" and response.status_code == 302:
+            signing.signed_in(request)
+        return response
+
+    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        if request.method == "POST":
+            signing.signing_out(request)
+        return super().logout(request, extra_context)
 
     def search(self, request: HttpRequest) -> HttpResponse:
         """By POST, because an e-mail must not stand in an address; links to ids may use GET."""

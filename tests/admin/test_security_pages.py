@@ -1,6 +1,7 @@
 """What every page carries, and what none may do: headers, no inline code, no change by GET, no personal data."""
 
 import re
+from datetime import timedelta
 from html.parser import HTMLParser
 from typing import Any
 
@@ -13,7 +14,7 @@ from django.urls import path
 
 from integration_console import urls
 from sync.catalogue import KINDS
-from sync.models import CrossReference
+from sync.models import AuditEvent, CrossReference
 from tests.admin import desk_records, sample_runs
 from tests.admin.console_addresses import address, names
 from tests.admin.desk_records import CANARY, person
@@ -199,6 +200,36 @@ def test_the_login_does_not_tell_whether_a_name_exists() -> None:
     ]
     told = [re.findall(r'class="errornote"[^>]*>([^<]+)', text) for text in texts]
     assert told[0] == told[1] != []
+
+
+def sign_in(password: str, name: str = "admin") -> int:
+    return Client().post("/console/login/", {"username": name, "password": password}).status_code
+
+
+def test_signing_in_and_out_and_each_refusal_is_in_the_audit_log_once() -> None:
+    person("admin")
+    client = Client()
+    assert sign_in("wrong") == 200
+    client.post("/console/login/", {"username": "admin", "password": desk_records.PASSWORD})
+    client.post("/console/logout/")
+    told = AuditEvent.objects.order_by("pk").values_list("action", "actor_name", "object_type")
+    assert list(told) == [
+        ("sign-in refused", "system", "user"),
+        ("sign in", "admin", "user"),
+        ("sign out", "admin", "user"),
+    ]
+
+
+def test_after_five_wrong_passwords_even_the_right_one_waits_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    person("admin")
+    person("viewer")
+    for _ in range(5):
+        assert sign_in("wrong") == 200
+    assert sign_in(desk_records.PASSWORD) == 200
+    assert AuditEvent.objects.filter(action="sign-in refused").count() == 5
+    assert sign_in(desk_records.PASSWORD, "viewer") == 302
+    monkeypatch.setattr("sync.signing.WINDOW", timedelta(0))
+    assert sign_in(desk_records.PASSWORD) == 302
 
 
 def test_the_login_never_sends_people_to_another_site() -> None:
