@@ -16,36 +16,58 @@ from sync.models import SyncIssue
 
 LARGEST = 20_000
 """Characters of a payload that a page shows."""
+SPOKEN = ("replyText", "errors", "message")
 FIRST = 20
 """Records shown of a request that is not about one."""
 
 
 def shown(user: Any, issue: SyncIssue) -> dict[str, str] | None:
-    """Request and reply as pretty JSON, or None without a delivery."""
+    """Request and reply as pretty text, or None without a delivery."""
     delivery = issue.delivery
     if delivery is None:
         return None
     names = names_of(issue)
+    request = masking.shown_payload(user, issue.team, cut(_parsed(_unpacked(delivery.request)), names))
+    reply = _shown_reply(user, issue, cut(_parsed(_unpacked(delivery.reply)), names))
     return {
-        "request": _side(user, issue, delivery.request, names),
-        "reply": _side(user, issue, delivery.reply, names),
+        "request": _pretty(request),
+        "reply": _pretty(reply),
         "message": masking.shown_text(user, issue.team, delivery.message),
     }
+
+
+def _shown_reply(user: Any, issue: SyncIssue, part: Any, name: str = "", spoken: bool = False) -> Any:
+    """A reply's own words (its text, its errors) are masked as text, so that what went wrong stays readable."""
+    if isinstance(part, Mapping):
+        return {
+            masking.shown_text(user, issue.team, str(key)): _shown_reply(
+                user, issue, value, key, spoken or key in SPOKEN
+            )
+            for key, value in part.items()
+        }
+    if isinstance(part, list):
+        return [_shown_reply(user, issue, one, name, spoken) for one in part]
+    if spoken and isinstance(part, str):
+        return masking.shown_text(user, issue.team, part)
+    return masking.shown_payload(user, issue.team, part, "id" if name == "ids" else name)
+
+
+def _pretty(payload: Any) -> str:
+    """JSON; lines of a CSV as lines."""
+    if not payload:
+        return ""
+    if isinstance(payload, list) and all(
+        isinstance(one, dict) and one.keys() <= {"line", "records"} for one in payload
+    ):
+        rows = [",".join(one["line"]) if "line" in one else f"({one['records']})" for one in payload]
+        return "\n".join(rows)[:LARGEST]
+    return json.dumps(payload, indent=2, ensure_ascii=False)[:LARGEST]
 
 
 def names_of(issue: SyncIssue) -> frozenset[str]:
     """What the record may be called in a payload: its key, a customer's number alone, and its id at the target."""
     number = issue.source_id.rpartition("|")[2] if issue.entity == "customer" else ""
     return frozenset(name for name in (issue.source_id, number, issue.target_id) if name)
-
-
-def _side(user: Any, issue: SyncIssue, packed: bytes | memoryview | None, names: frozenset[str]) -> str:
-    text = _unpacked(packed)
-    if not text:
-        return ""
-    payload = _parsed(text)
-    part = cut(payload, names)
-    return json.dumps(masking.shown_payload(user, issue.team, part), indent=2, ensure_ascii=False)[:LARGEST]
 
 
 def _unpacked(packed: bytes | memoryview | None) -> str:

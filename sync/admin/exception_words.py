@@ -121,13 +121,14 @@ def contacts(issue: SyncIssue) -> list[str]:
 
 def counted_records(issue: SyncIssue) -> str:
     """The address of exactly the records a counted card stands for; empty where it stands for itself."""
-    ledger: dict[str, dict[str, str]] = {
+    ledger: dict[str, dict[str, Any]] = {
         "excluded_no_customer": {"state": "excluded", "rule": "no_customer"},
         "credit_without_original": {"credit": "without_original"},
         "case_only_codes": {"codes": "case_only"},
+        "unknown_outcome": {"delivery": issue.delivery_id or "", "state": "unknown"},
         "held_for_parent": {"customer": issue.blocked_by or issue.source_id, "state": "held"},
     }
-    if issue.kind not in ledger:
+    if issue.kind not in ledger or (issue.kind == "unknown_outcome" and not issue.is_open):
         return ""
     parameters = {"flow": issue.flow.name, **ledger[issue.kind]}
     return f"{reverse('admin:sync_ledgerentry_changelist')}?{urlencode(parameters)}"

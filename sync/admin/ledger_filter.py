@@ -29,6 +29,7 @@ WORDS = {
     "record": "Line",
     "rule": "Rule",
     "run": "Run",
+    "delivery": "Delivery",
     "credit": "Credits",
     "codes": "Articles",
 }
@@ -67,7 +68,7 @@ class LedgerFilter:
         return Q(state=state) if state else Q()
 
     def _days(self) -> Q:
-        columns = {"day": "day", "from": "day__gte", "to": "day__lte", "run": "run_id"}
+        columns = {"day": "day", "from": "day__gte", "to": "day__lte", "run": "run_id", "delivery": "delivery_id"}
         return Q(**{column: self.chosen[name] for name, column in columns.items() if name in self.chosen})
 
     def _special(self) -> Q:
@@ -101,7 +102,7 @@ def _value(given: QueryDict | Mapping[str, str], name: str) -> str | None:
     value = str(value).strip()[:200]
     if name in ("day", "from", "to"):
         return value if _is_day(value) else None
-    if name == "run":
+    if name in ("run", "delivery"):
         return value if value.isdecimal() else None
     if name == "state":
         return value if value in STATES else None
