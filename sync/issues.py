@@ -221,6 +221,11 @@ def settle(flow: Flow, run_id: int, result: Any, healed_now: dict[str, str]) -> 
     _end_retry(flow, again, "")
 
 
+def looked_at(flow: Flow, keys: Sequence[str]) -> None:
+    """A retry has read these again: what it did not close is open."""
+    _end_retry(flow, keys, "")
+
+
 def not_found(flow: Flow, keys: Sequence[str]) -> None:
     """A retry looked for these records and the source has them no more."""
     _end_retry(flow, keys, "Retry found no such record in the ERP any more.")

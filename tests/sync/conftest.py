@@ -2,6 +2,8 @@
 
 import csv
 import json
+import threading
+import time
 import urllib.error
 import urllib.request
 import zlib
@@ -11,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from django.db import connections
 
 from connectors.emulators.server import running
 from connectors.http import Http
@@ -217,6 +220,14 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Http, "_wait", staticmethod(lambda error, attempt: error.retry_after or 0.01))
 
 
+@pytest.fixture(autouse=True)
+def rung(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Runs that a worker would have been told about; nobody is."""
+    told: list[int] = []
+    monkeypatch.setattr(runs, "ring_for", told.append)
+    return told
+
+
 def flow(stream: str = "customer") -> Flow:
     return Flow.objects.get(name=f"dynamics365.{stream}")
 
@@ -228,8 +239,8 @@ def sync(stream: str = "customer", **options: Any) -> SyncRun:
     return worked(run)
 
 
-def worked(run: SyncRun) -> SyncRun:
-    pipeline.work(run.pk)
+def worked(run: SyncRun, seconds: float | None = None) -> SyncRun:
+    pipeline.work(run.pk, seconds)
     run.refresh_from_db()
     return run
 
@@ -238,6 +249,27 @@ def goes_on(run: SyncRun) -> SyncRun:
     """The time that a run waits is over."""
     SyncRun.objects.filter(pk=run.pk).update(wait_until=run.queued_at)
     return worked(run)
+
+
+def in_thread(work: Callable[..., Any], *given: Any) -> threading.Thread:
+    """Another worker on its own connection."""
+
+    def act() -> None:
+        try:
+            work(*given)
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=act)
+    thread.start()
+    return thread
+
+
+def wait_until(what: Callable[[], bool], seconds: float = 10) -> None:
+    ends = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < ends, "it did not happen"
+        time.sleep(0.02)
 
 
 def buckets(run: SyncRun) -> dict[str, int]:

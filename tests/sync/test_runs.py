@@ -1,0 +1,290 @@
+"""A run's life: one at a time, under a lease, ending in good order, going on after whatever happened."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from sync import clock, pipeline, runs, tasks
+from sync.models import Flow, PendingKey, SyncIssue, SyncRun
+from tests.sync.conftest import (
+    Load,
+    buckets,
+    flow,
+    goes_on,
+    in_thread,
+    open_issues,
+    people,
+    sync,
+    wait_until,
+    worked,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def operator(transactional_db: None) -> User:
+    return User.objects.create_user("operator")
+
+
+def started(**options: Any) -> SyncRun:
+    run = runs.start(flow(), ring=False, **options)
+    assert run is not None
+    return run
+
+
+def expired(run: SyncRun) -> None:
+    """The worker died and its lease ran out."""
+    SyncRun.objects.filter(pk=run.pk).update(lease_until=clock.now() - timedelta(seconds=1))
+
+
+def test_two_who_start_a_flow_at_once_get_one_run(load: Load) -> None:
+    load(people(1))
+    threads = [in_thread(lambda: runs.start(flow(), ring=False)) for _ in range(4)]
+    for thread in threads:
+        thread.join(20)
+    assert SyncRun.objects.count() == 1
+
+
+def test_two_beats_start_one_run_of_a_due_time(load: Load) -> None:
+    load(people(1))
+    threads = [in_thread(tasks.start_flow, "dynamics365.customer") for _ in range(2)]
+    for thread in threads:
+        thread.join(20)
+    assert SyncRun.objects.count() == 1
+
+
+def test_a_due_time_that_had_its_run_gets_no_second_one(load: Load) -> None:
+    load(people(1))
+    due = timezone.now().replace(second=0, microsecond=0)
+    assert worked(started(due_at=due, trigger="schedule")).state == "completed"
+    assert runs.start(flow(), due_at=due, trigger="schedule") is None
+    assert SyncRun.objects.count() == 1
+
+
+def test_a_comparison_runs_beside_a_sync(load: Load) -> None:
+    load(people(1))
+    assert started().pk != started(kind="compare").pk
+
+
+def test_the_second_worker_leaves_without_a_request(load: Load) -> None:
+    control = load(people(3))
+    run = started()
+    with runs.take(run.pk):  # type: ignore[union-attr]
+        control.forget_requests()
+        assert worked(run).state == "running"
+        assert control("GET", "requests") == []
+        assert run.epoch == 1
+
+
+def test_two_workers_on_one_message_send_everything_once(load: Load) -> None:
+    control = load(people(30), DYNAMICS365_PAGE_SIZE="10", EMARSYS_CONTACT_BATCH="10")
+    run = started()
+    threads = [in_thread(pipeline.work, run.pk) for _ in range(2)]
+    for thread in threads:
+        thread.join(30)
+    run.refresh_from_db()
+    assert (run.state, buckets(run), len(control.writes())) == ("completed", {"accepted": 30}, 3)
+
+
+def test_a_worker_that_lost_its_lease_cannot_commit(load: Load) -> None:
+    load(people(3))
+    run = started()
+    zombie = runs.take(run.pk)
+    assert zombie is not None
+    expired(run)
+    assert worked(run).state == "completed"
+    assert run.epoch == 2
+    with pytest.raises(runs.LeaseLostError):
+        zombie.change(read=99)
+    with pytest.raises(runs.LeaseLostError):
+        runs.finish(zombie, runs.RunState.FAILED, "I know better")
+    run.refresh_from_db()
+    assert (run.state, run.read) == ("completed", 3)
+    assert not zombie.still_mine()
+
+
+def test_what_a_frozen_worker_sent_after_losing_its_lease_is_sent_again(
+    load: Load, settings: Any, rung: list[int]
+) -> None:
+    control = load(people(3))
+    settings.SYNC = settings.SYNC | {"LEASE_SECONDS": 1.2}
+    run = started()
+    control.fault("slow", system="emarsys", method="PUT", path="/contact/", seconds=2.5)
+    frozen = in_thread(pipeline.work, run.pk)
+    wait_until(lambda: bool(control("GET", "faults")[0]["struck"]))
+    expired(run)
+    second = runs.take(run.pk)
+    assert second is not None
+    frozen.join(20)
+    assert set(PendingKey.objects.values_list("key", "reason")) == {(f"usmf|C-{n}", "lost_lease") for n in (1, 2, 3)}
+    expired(run)
+    control.customer("C-1", AddressCity="York")
+    run = worked(run)
+    assert (run.state, PendingKey.objects.count()) == ("completed", 0)
+    assert control.contacts()["C-1"]["11"] == "York"
+
+
+def test_a_crashed_run_goes_on_in_the_same_row_from_its_resume_point(load: Load) -> None:
+    control = load(people(30), DYNAMICS365_PAGE_SIZE="10", EMARSYS_CONTACT_BATCH="10")
+    run = worked(started(), seconds=0)
+    assert (run.state, run.pages, run.attempt) == ("running", 1, 0)
+    assert runs.take(run.pk) is not None
+    expired(run)
+    assert runs.due() == [run.pk]
+    control.forget_requests()
+    run = worked(run)
+    assert (run.state, run.epoch, buckets(run)) == ("completed", 3, {"accepted": 30})
+    assert sum(one["records"] for one in control.requests(path="CustomersV3", system="dynamics365")) == 20
+    assert len(control.all_contacts()) == 30
+
+
+def test_after_three_crashes_without_a_page_a_run_is_lost_and_says_so(load: Load) -> None:
+    control = load(people(3))
+    run = started()
+    for _ in range(3):
+        assert runs.take(run.pk) is not None
+        expired(run)
+    control.forget_requests()
+    run = worked(run)
+    assert (run.state, control("GET", "requests")) == ("lost", [])
+    assert {kind for kind, _, _ in open_issues()} == {"run_lost"}
+    assert sync().state == "completed"
+    assert open_issues() == set()
+
+
+def test_a_defect_leaves_the_run_to_the_next_worker(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    load(people(3))
+    run = started()
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, "BY_EFFECT", {})
+        with pytest.raises(KeyError):
+            pipeline.work(run.pk)
+    assert runs.due() == [run.pk]
+    assert worked(run).state == "completed"
+
+
+def test_a_cancelled_run_stops_after_its_page_and_keeps_what_it_did(load: Load, operator: User) -> None:
+    control = load(people(30), DYNAMICS365_PAGE_SIZE="10", EMARSYS_CONTACT_BATCH="10")
+    run = worked(started(), seconds=0)
+    runs.cancel(run, operator)
+    run = worked(run)
+    assert (run.state, buckets(run)) == ("cancelled", {"accepted": 10})
+    assert len(control.all_contacts()) == 10
+    assert buckets(sync()) == {"accepted": 20, "unchanged": 10}
+
+
+def test_a_cancelled_run_that_nobody_works_on_ends_at_once(load: Load, operator: User) -> None:
+    control = load(people(3))
+    run = started()
+    runs.cancel(run, operator)
+    assert worked(run).state == "cancelled"
+    assert control.writes() == []
+
+
+def test_a_paused_flow_stops_after_its_page_and_goes_on_when_resumed(load: Load, operator: User) -> None:
+    control = load(people(30), DYNAMICS365_PAGE_SIZE="10", EMARSYS_CONTACT_BATCH="10")
+    run = worked(started(), seconds=0)
+    runs.pause(flow(), "Emarsys maintenance", operator)
+    run = worked(run)
+    assert (run.state, run.accepted, "Emarsys maintenance" in run.message) == ("waiting", 10, True)
+    assert runs.due() == []
+    assert runs.start(flow(), trigger="schedule") is None
+    runs.resume(flow(), operator)
+    assert runs.due() == [run.pk]
+    assert buckets(worked(run)) == {"accepted": 30}
+    assert len(control.all_contacts()) == 30
+
+
+def test_a_paused_flow_sends_no_retried_record_either(load: Load, operator: User) -> None:
+    from sync import pending
+
+    control = load(people(3))
+    sync()
+    runs.pause(flow(), "Emarsys maintenance", operator)
+    control.forget_requests()
+    pending.ask(flow(), ["usmf|C-1"], "retry")
+    assert worked(SyncRun.objects.get(keys_only=True)).state == "waiting"
+    assert control.writes() == []
+    runs.resume(flow(), operator)
+    assert worked(SyncRun.objects.get(keys_only=True)).state == "completed"
+    assert len(control.writes()) == 1
+
+
+def test_a_run_waits_while_a_system_is_away_and_goes_on_by_itself(load: Load) -> None:
+    control = load(people(3))
+    control.fault("status", system="dynamics365", path="/data/", code=503, times=0)
+    run = sync()
+    assert (run.state, run.failures) == ("waiting", 1)
+    assert run.wait_until is not None
+    assert open_issues() == {("run_unavailable", "", "")}
+    assert worked(run).state == "waiting", "its time has not come"
+    assert goes_on(run).failures == 2
+    assert SyncIssue.objects.get().occurrences == 2
+    control.heal()
+    run = goes_on(run)
+    assert (run.state, buckets(run), run.failures) == ("completed", {"accepted": 3}, 0)
+    assert open_issues() == set()
+
+
+def test_a_run_waits_as_long_as_the_system_asks_for(load: Load) -> None:
+    control = load(people(3))
+    control.fault("throttle", system="dynamics365", path="/data/", retry_after=400)
+    run = sync()
+    assert run.wait_until is not None
+    assert 390 < (run.wait_until - timezone.now()).total_seconds() < 401
+
+
+def test_a_system_that_stays_away_fails_the_run_in_the_end(load: Load) -> None:
+    control = load(people(3))
+    control.fault("status", system="dynamics365", path="/data/", code=503, times=0)
+    run = sync()
+    for _ in pipeline.WAITS:
+        run = goes_on(run)
+    assert (run.state, run.accepted) == ("failed", 0)
+    assert "Given up after 7 attempts" in run.message
+    assert Flow.objects.get(pk=run.flow_id).watermark == ""
+
+
+def test_refused_credentials_fail_the_run_and_name_the_remedy(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    load(people(3), DYNAMICS365_CLIENT_SECRET="wrong")
+    run = sync()
+    assert (run.state, {kind for kind, _, _ in open_issues()}) == ("failed", {"run_configuration"})
+    assert "wrong" not in run.message + str(SyncIssue.objects.get().details)
+
+
+def test_a_missing_setting_fails_the_run_with_its_name(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    load(people(3))
+    monkeypatch.delenv("EMARSYS_CLIENT_SECRET")
+    run = sync()
+    assert run.state == "failed"
+    assert "EMARSYS_CLIENT_SECRET" in run.message
+
+
+def test_a_long_run_is_done_in_slices(load: Load, rung: list[int]) -> None:
+    control = load(people(30), DYNAMICS365_PAGE_SIZE="10", EMARSYS_CONTACT_BATCH="10")
+    run = started()
+    slices = 0
+    while run.active:
+        run = worked(run, seconds=0)
+        slices += 1
+    assert (run.state, buckets(run)) == ("completed", {"accepted": 30})
+    assert rung == [run.pk] * (slices - 1)
+    assert slices >= 3
+    assert len(control.writes()) == 3
+
+
+def test_the_watermark_moves_with_a_completed_run_only(load: Load) -> None:
+    from tests.sync.conftest import invoice
+
+    control = load(people(1), [invoice("SO-1", "C-1", ("A", "1", "1.00"), day="2026-03-05")])
+    sync()
+    control.fault("status", system="emarsys", path="/sales-data/", code=401, times=0)
+    assert sync("sale").state == "failed"
+    assert flow("sale").watermark == ""
+    control.heal()
+    assert sync("sale").state == "completed"
+    assert flow("sale").watermark == "2026-03-05"
