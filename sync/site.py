@@ -193,7 +193,10 @@ class ConsoleSite(admin.AdminSite):
 
     def search(self, request: HttpRequest) -> HttpResponse:
         """By POST, because an e-mail must not stand in an address; links to ids may use GET."""
-        wanted = (request.POST if request.method == "POST" else request.GET).get("q", "").strip()[:200]
+        asked = (request.POST if request.method == "POST" else request.GET).get("q", "")
+        wanted = "".join(filter(str.isprintable, asked)).strip()[:200]
+        if request.method != "POST" and "@" in wanted:
+            wanted = ""
         story = search.find(request.user, wanted) if wanted else None
         title = f"Search: {wanted}" if wanted and "@" not in wanted else "Search"
         context = {**self.each_context(request), "title": title, "searched": wanted, "story": story}

@@ -46,7 +46,8 @@ def test_the_list_is_narrowed_by_flow_state_kind_and_day(client: Client) -> None
         runs = set(re.findall(r"/syncrun/(\d+)/change/", text(client, f"/console/sync/syncrun/?{query}")))
         assert runs == {str(failed.pk)}
     assert not re.findall(r"/syncrun/(\d+)/change/", text(client, "/console/sync/syncrun/?state=nonsense"))
-    assert not re.findall(r"/syncrun/(\d+)/change/", text(client, "/console/sync/syncrun/?day=yesterday"))
+    for query in ("day=yesterday", "day=2026-01-01%00", "flow=a%00b", "flow=nonsense"):
+        assert not re.findall(r"/syncrun/(\d+)/change/", text(client, f"/console/sync/syncrun/?{query}"))
 
 
 def test_the_list_costs_the_same_however_many_runs_there_are(client: Client) -> None:
@@ -211,5 +212,10 @@ def test_people_without_the_right_have_no_buttons() -> None:
 
 def test_a_page_that_does_not_exist_is_a_plain_not_found(client: Client) -> None:
     run = sample_runs.finished(accepted=1)
-    for path in ("999999/change/", "abc/change/", f"{run.pk}/records/nonsense/", "999999/progress/"):
+    huge = "9" * 40
+    wrong = ("999999/change/", "abc/change/", f"{run.pk}/records/nonsense/", "999999/progress/", f"{huge}/change/")
+    for path in (*wrong, f"{huge}/progress/", f"{run.pk}/delivery/{huge}/"):
         assert client.get(f"/console/sync/syncrun/{path}").status_code == 404
+    assert client.get(f"/console/sync/flow/{huge}/change/").status_code == 404
+    for page in (huge, "-1", "x", "99999"):
+        assert client.get(f"/console/sync/syncrun/{run.pk}/records/accepted/?page={page}").status_code == 200

@@ -82,6 +82,19 @@ def test_an_email_never_stands_in_an_address_or_a_title(ann: CrossReference) -> 
     assert "%40" not in html
 
 
+def test_an_email_in_an_address_is_not_even_looked_up(ann: CrossReference) -> None:
+    client = Client()
+    client.force_login(person("marketing"))
+    html = client.get("/console/search/", {"q": EMAIL}).content.decode()
+    assert "900001" not in html
+    assert EMAIL not in html
+
+
+@pytest.mark.parametrize("text", ["9" * 30, "9" * 18, "-1", "0", "\u0663", "a\x00b", "' OR 1=1 --", "x" * 500])
+def test_strange_input_is_simply_not_found(text: str) -> None:
+    assert "Nothing is known under this id" in searched("admin", text)
+
+
 def test_a_customer_shows_sales_exceptions_and_what_happened(ann: CrossReference) -> None:
     line(1)
     line(2)
