@@ -36,6 +36,4 @@ def _plain(name: str, value: str) -> str:
 
 def as_details(fields: list[Field]) -> dict[str, list[dict[str, object]]]:
     """The form in which exceptions keep it."""
-    return {
-        "fields": [{"field": f.name, "erp": f.erp, "target": f.target, "same": f.same} for f in fields]
-    }
+    return {"fields": [{"field": f.name, "erp": f.erp, "target": f.target, "same": f.same} for f in fields]}

@@ -4,7 +4,7 @@ import json
 import logging
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,16 +15,17 @@ from django.db import connections as databases
 from django.db import transaction
 from django.db.models import F
 
-from connectors.base import Page
+from connectors.base import Page, Row
 from connectors.errors import ConfigurationError, ConnectorError, RecordError, UnavailableError
 from sync import clock, flows, issues, ledger, pending, reconcile, runs
 from sync.ahead import ahead
 from sync.budget import Budget
 from sync.catalogue import Bucket, RunState
-from sync.delivery import BY_EFFECT, PageResult, Work
+from sync.delivery import BY_EFFECT, PageResult, Way, Work
 from sync.delivery.adoption import Adoption
 from sync.digests import digester
 from sync.flows import Route
+from sync.gathering import Digested, Unit, gathered
 from sync.models import Flow, RunPage, SyncRun
 from sync.runs import Lease, LeaseLostError
 
@@ -92,18 +93,32 @@ def _slice(lease: Lease, seconds: float | None) -> bool:
         slice_ = Slice(route, lease, executor, Adoption(flow, route.sink, route.inlet), digester(route.version))
         ledger.give_up_lost_requests(run)
         lease.change(mapping_version=route.version[:60])
-        slice_.pending()
-        if not run.keys_only and not run.scan_done:
-            for page in ahead(route.source.read(flow.stream, run.watermark_from, run.resume)):
-                if _stop_asked(lease):
-                    return False
-                slice_.page(page)
-                slice_.pending()
-                if ends and time.monotonic() > ends and not run.scan_done:
-                    return True
-            lease.change(scan_done=True)
+        if _stop_asked(lease):
+            return False
+        for _ in _steps(slice_):
+            if _stop_asked(lease):
+                return False
+            if ends and time.monotonic() > ends and not run.scan_done:
+                return True
     _complete(route, lease)
     return False
+
+
+def _steps(slice_: "Slice") -> Iterator[None]:
+    """The run page by page. Keys that somebody asked for join in at every boundary: a retry never waits for a
+    long scan."""
+    run, flow = slice_.lease.run, slice_.route.flow
+    while slice_.pending():
+        yield
+    if run.keys_only or run.scan_done:
+        return
+    pages = ahead(slice_.route.source.read(flow.stream, run.watermark_from, run.resume))
+    for unit in gathered(pages, slice_.new, slice_.route.inlet.batch):
+        slice_.unit(unit)
+        yield
+        while slice_.pending():
+            yield
+    slice_.lease.change(scan_done=True)
 
 
 class _StopAsked(Exception):
@@ -163,42 +178,63 @@ class Slice:
     digest: Callable[[bytes], bytes]
     total: int | None = None
 
-    def page(self, page: Page) -> None:
-        result = self._deliver(page, forced=False)
-        resume = page.resume if page.resume and not result.interrupted else self.lease.run.resume
-        if self.total is None and page.total is not None:  # the source counts what is left from its first page on
-            self.total = self.lease.run.read + page.total
-        self._remember(result, resume=resume, watermark=page.watermark)
+    def new(self, rows: Sequence[Row]) -> list[Digested]:
+        """The rows that are not known, with their digests. A known row is unchanged: nothing of it is decoded."""
+        digested = [(row, self.digest(row)) for row in rows]
+        known = self._way.known([digest for _, digest in digested])
+        return [pair for pair in digested if pair[1] not in known] if known else digested
+
+    def unit(self, unit: Unit) -> None:
+        result = self._deliver(unit)
+        if self.total is None and unit.total is not None:  # the source counts what is left from its first page on
+            self.total = self.lease.run.read + unit.total
+        self._remember(result, resume=unit.resume, watermark=unit.watermark)
         if result.interrupted:
             raise result.interrupted
 
-    def pending(self) -> None:
-        """Keys somebody asked for join in at every page boundary: a retry never waits for a long scan."""
-        while keys := pending.due(self.route.flow):
-            found: set[str] = set()
-            for page in self.route.source.fetch(self.route.flow.stream, list(keys)):
-                found |= self._keys(page)
-                result = self._deliver(page, forced=True)
-                self._remember(result)
-                if result.interrupted:
-                    pending.note(self.route.flow, list(keys), "retry")
-                    raise result.interrupted
-            with transaction.atomic():
-                pending.done(self.route.flow, list(keys))
-                issues.not_found(self.route.flow, [key for key in keys if key not in found])
+    @property
+    def _way(self) -> Way:
+        return BY_EFFECT[self.route.inlet.effect]
+
+    def pending(self) -> bool:
+        """Looks at the next keys that somebody asked for; False when there are none."""
+        flow, keys = self.route.flow, list(pending.due(self.route.flow))
+        found: set[str] = set()
+        for page in self.route.source.fetch(flow.stream, keys) if keys else ():
+            found |= self._keys(page)
+            result = self._deliver(Unit([(row, self.digest(row)) for row in page.rows]), forced=True)
+            self._remember(result)
+            if result.interrupted:
+                raise result.interrupted
+        with transaction.atomic():
+            pending.done(flow, keys)
+            issues.not_found(flow, [key for key in keys if key not in found])
+            issues.looked_at(flow, keys)
+        return bool(keys)
 
     def _keys(self, page: Page) -> set[str]:
         keys = set()
         for row in page.rows:
             try:
-                keys.add(self.route.stream.key(row))
+                key = self.route.stream.key(row)
             except RecordError:
                 continue
+            keys |= {key, key.rpartition("|")[0]}  # a line is asked for by its document as well
         return keys
 
-    def _deliver(self, page: Page, forced: bool) -> PageResult:
-        deliver = BY_EFFECT[self.route.inlet.effect]
-        return deliver(Work(self.route, self.lease, page.rows, self.digest, self.executor, self.adoption, forced))
+    def _deliver(self, unit: Unit, forced: bool = False) -> PageResult:
+        return self._way.deliver(
+            Work(
+                self.route,
+                self.lease,
+                unit.fresh,
+                unit.unchanged,
+                self.digest,
+                self.executor,
+                self.adoption,
+                forced,
+            )
+        )
 
     def _remember(
         self,

@@ -21,7 +21,7 @@ def tick() -> None:
     """Every few seconds: whatever should be running and is not, is rung for. Losing every message costs this."""
     pending.start_runs()
     for run_id in runs.due():
-        work.apply_async([run_id], expires=4 * settings.SYNC["TICK_SECONDS"])
+        work.apply_async((run_id,), expires=4 * settings.SYNC["TICK_SECONDS"])
     for operation_id in bulk.due():
         bulk_operation.delay(operation_id)
     for check_id in segment_checks.due():

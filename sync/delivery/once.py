@@ -61,9 +61,8 @@ _DIGITS = re.compile(r"\d+")
 
 
 def deliver_once(work: Work) -> PageResult:
-    result = PageResult(read=len(work.rows))
-    fresh = _not_known(work, result)
-    found = candidates(work, fresh, result)
+    result = PageResult(read=len(work.fresh) + work.unchanged, unchanged=work.unchanged)
+    found = candidates(work, result)
     past = _past(work, [candidate.key for candidate in found])
     due, rows = _sort(work, found, past, result)
     requests = _send(work, due, result)
@@ -94,15 +93,9 @@ def _write(
         LedgerEntry.objects.filter(flow=flow, source_id__in=unsent, state=LedgerState.SENDING).delete()
 
 
-def _not_known(work: Work, result: PageResult) -> list[tuple[bytes, bytes]]:
-    """Lines that the ledger does not show as accepted with just this content."""
-    digested = [(row, work.digest(row)) for row in work.rows]
-    if work.forced:
-        return digested
-    known = storage.known(LedgerEntry, "raw_digest", [digest for _, digest in digested], "state = 'accepted'")
-    fresh = [pair for pair in digested if pair[1] not in known]
-    result.unchanged = len(digested) - len(fresh)
-    return fresh
+def known_lines(digests: Sequence[bytes]) -> set[bytes]:
+    """Digests of lines that the ledger shows as accepted with just this content."""
+    return storage.known(LedgerEntry, "raw_digest", digests, "state = 'accepted'")
 
 
 def _past(work: Work, keys: Sequence[str]) -> dict[str, tuple[Any, ...]]:

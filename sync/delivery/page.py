@@ -19,11 +19,15 @@ from sync.runs import Lease
 
 @dataclass
 class Work:
-    """A page on its way. `forced` keys are sent whatever their digests say (a retry always sends)."""
+    """A unit on its way: rows that are not known yet, with their digests.
+
+    `forced` keys are sent whatever their digests say (a retry always sends).
+    """
 
     route: Route
     lease: Lease
-    rows: Sequence[Row]
+    fresh: Sequence[tuple[Row, bytes]]
+    unchanged: int
     digest: Callable[[bytes], bytes]
     executor: Executor
     adoption: Adoption
@@ -68,13 +72,13 @@ class Candidate:
     faults: list[Fault]
 
 
-def candidates(work: Work, fresh: Sequence[tuple[Row, bytes]], result: PageResult) -> list[Candidate]:
+def candidates(work: Work, result: PageResult) -> list[Candidate]:
     """Maps the rows; a row that cannot be a record is rejected with its reason and the others go on.
 
     A record that stands twice on the page counts once as itself (the newest) and otherwise as unchanged.
     """
     found: dict[str, Candidate] = {}
-    for row, digest in fresh:
+    for row, digest in work.fresh:
         try:
             mapped = work.route.stream.map(row)
         except RecordError as error:

@@ -58,9 +58,8 @@ class Linked:
 
 
 def deliver_upsert(work: Work) -> PageResult:
-    result = PageResult(read=len(work.rows))
-    fresh = _not_known(work, result)
-    found = candidates(work, fresh, result)
+    result = PageResult(read=len(work.fresh) + work.unchanged, unchanged=work.unchanged)
+    found = candidates(work, result)
     links = _links(work, [candidate.key for candidate in found])
     linked, untouched = _encode(work, found, links, result)
     requests = committed(work, list(batches([one.payload for one in linked], *_limits(work))))
@@ -90,15 +89,9 @@ def _limits(work: Work) -> tuple[int, int]:
     return work.route.inlet.batch, work.route.inlet.max_bytes
 
 
-def _not_known(work: Work, result: PageResult) -> list[tuple[bytes, bytes]]:
-    """Rows whose raw digest is new. A known row is unchanged: nothing of it is decoded."""
-    digested = [(row, work.digest(row)) for row in work.rows]
-    if work.forced:
-        return digested
-    known = storage.known(CrossReference, "raw_digest", [digest for _, digest in digested])
-    fresh = [pair for pair in digested if pair[1] not in known]
-    result.unchanged = len(digested) - len(fresh)
-    return fresh
+def known_links(digests: Sequence[bytes]) -> set[bytes]:
+    """Digests of rows that are linked with just this content: nothing of them is decoded."""
+    return storage.known(CrossReference, "raw_digest", digests)
 
 
 def _links(work: Work, keys: Sequence[str]) -> dict[str, tuple[str, str, bytes | None]]:

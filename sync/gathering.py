@@ -1,0 +1,56 @@
+"""Pages in, units of work out: only new rows, in numbers that fill the target's requests.
+
+A thousand changed records cost one request wherever they stand among a million unchanged ones. What does not
+fill a request is carried to the next unit, and the resume point stays before the page it came from: after a
+crash that page is read again, and what was accepted of it is known by then.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from connectors.base import Page, Row
+
+Digested = tuple[Row, bytes]
+PATIENCE = 5.0
+"""Seconds after which an unfilled request goes out all the same: progress is seen and kept."""
+
+
+@dataclass
+class Unit:
+    """New rows with their digests, and how many rows beside them were known. `resume` is None while the resume
+    point cannot move; `watermark` is set on the last unit only."""
+
+    fresh: Sequence[Digested]
+    unchanged: int = 0
+    resume: str | None = None
+    watermark: str | None = None
+    total: int | None = None
+
+    @property
+    def read(self) -> int:
+        return len(self.fresh) + self.unchanged
+
+
+def gathered(
+    pages: Iterable[Page], new: Callable[[Sequence[Row]], list[Digested]], batch: int, patience: float = PATIENCE
+) -> Iterator[Unit]:
+    """`new` tells which rows of a page are not known yet, with their digests."""
+    fresh: list[Digested] = []
+    ends: list[tuple[int, str]] = []
+    unchanged, total, since = 0, None, time.monotonic()
+    for page in pages:
+        found = new(page.rows)
+        unchanged += len(page.rows) - len(found)
+        fresh += found
+        ends.append((len(fresh), page.resume))
+        total = page.total if total is None else total
+        last = page.watermark is not None
+        due = last or time.monotonic() - since > patience
+        if not due and len(fresh) < batch:
+            continue
+        cut = len(fresh) if due else len(fresh) // batch * batch
+        passed = [resume for end, resume in ends if end <= cut]
+        yield Unit(fresh[:cut], unchanged, (passed[-1] or None) if passed else None, page.watermark, total)
+        fresh, unchanged, since = fresh[cut:], 0, time.monotonic()
+        ends = [(end - cut, resume) for end, resume in ends if end > cut]
