@@ -31,6 +31,11 @@ _STATES = {
     RunState.CANCELLED: "Stopped by a person. What was accepted stays accepted.",
     RunState.LOST: "Given up after its worker died several times. What was accepted stays accepted.",
 }
+_COMPARISON = {
+    RunState.COMPLETED: "Both sides were read and compared.",
+    RunState.FAILED: "Stopped. What it had not compared yet is as it was before.",
+    RunState.CANCELLED: "Stopped by a person. What it had not compared yet is as it was before.",
+}
 TRIGGERS = {
     "manual": "by hand",
     "schedule": "by schedule",
@@ -63,6 +68,8 @@ class Progress:
 
     @property
     def sentence(self) -> str:
+        if self.run.kind == "compare":
+            return _COMPARISON.get(RunState(self.run.state), _STATES[RunState(self.run.state)])
         return _STATES[RunState(self.run.state)]
 
     @property

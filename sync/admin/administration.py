@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group, User
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.urls import URLPattern
+from django.urls import URLPattern, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -194,8 +194,9 @@ class AuditAdmin(ConsoleAdmin):
         return event.action.capitalize()
 
     @admin.display(description="to")
-    def about(self, event: AuditEvent) -> SafeString:
-        return format_html("{}<small>{}</small>", ABOUT.get(event.object_type, event.object_type), event.object_id)
+    def about(self, event: AuditEvent) -> str:
+        word = f"{ABOUT.get(event.object_type, event.object_type)} {event.object_id}"
+        return format_html('<a href="{}">{}</a>', _address(event), word) if event.object_type in SCREENS else word
 
     @admin.display(description="before → after")
     def changed(self, event: AuditEvent) -> SafeString:
@@ -203,10 +204,19 @@ class AuditAdmin(ConsoleAdmin):
 
 
 ABOUT = {"syncrun": "run", "syncissue": "exception", "bulkoperation": "bulk operation"}
+SCREENS = {"flow": "sync", "syncrun": "sync", "syncissue": "sync", "user": "auth"}
+"""Kinds of objects that have a page of their own, with their application."""
+
+
+def _address(event: AuditEvent) -> str:
+    return reverse(f"admin:{SCREENS[event.object_type]}_{event.object_type}_change", args=[event.object_id])
 
 
 def difference(event: AuditEvent) -> str:
-    """What changed, field by field."""
+    """What changed, field by field; a schedule in its words."""
+    if "words" in event.after:
+        on = "" if event.after.get("on") else " (off)"
+        return f"{_brief(event.before.get('words'))} → {event.after['words']}{on}"
     names = dict.fromkeys([*event.before, *event.after])
     pairs = [(name, event.before.get(name), event.after.get(name)) for name in names]
     shown = [f"{name}: {_brief(old)} → {_brief(new)}" for name, old, new in pairs if old != new]
@@ -216,4 +226,6 @@ def difference(event: AuditEvent) -> str:
 def _brief(value: Any) -> str:
     if value is None or value == "":
         return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -146,6 +146,9 @@ def test_the_form_stores_a_schedule_and_the_change_is_in_the_audit_log(client: C
     assert client.post(url, given).status_code == 302
     html = client.get(f"/console/sync/flow/{flow.pk}/change/").content.decode()
     assert "Daily at 06:45, Europe/Berlin" in html
+    log = client.get("/console/sync/auditevent/").content.decode()
+    assert "every 10 minutes → daily at 06:45, Europe/Berlin" in log
+    assert f'href="/console/sync/flow/{flow.pk}/change/"' in log
     event = AuditEvent.objects.filter(action="change schedule").latest("pk")
     assert event.actor_name == "admin"
     assert event.before["words"] == "every 10 minutes"
