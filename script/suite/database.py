@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
+from psycopg import sql
 from system import Account, MissingError, find_program, install, ordinary_user
 
 OLDEST = 140000  # Django 5.2 needs PostgreSQL 14
@@ -36,7 +37,10 @@ def postgresql() -> Iterator[str]:
         yield given
     elif running := _running():
         print(f"PostgreSQL: found running ({running.partition('?')[2]}); only test_ databases are made.", flush=True)
-        yield running
+        try:
+            yield running
+        finally:
+            _drop_left_overs(running)
     else:
         with _private(_programs()) as url:
             yield url
@@ -50,6 +54,16 @@ def _running() -> str | None:
             if _may_create(host, user):
                 return f"postgresql://{quote(user)}@/{name}?host={host}&port=5432"
     return None
+
+
+def _drop_left_overs(url: str) -> None:
+    """Test databases of this run that a killed process or a late connection kept; nobody else's."""
+    server, _, options = url.partition("?")
+    server, _, name = server.rpartition("/")
+    with psycopg.connect(f"{server}/postgres?{options}", autocommit=True) as connection:
+        found = connection.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [f"test_{name}"])
+        for (left,) in found.fetchall():
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(left)))
 
 
 def _may_create(host: str, user: str) -> bool:
