@@ -50,7 +50,7 @@ def _explained(tables: Tables) -> dict[str, str]:
         f"SELECT source_id, kind FROM sync_syncissue WHERE flow_id IN ({SALES}) "
         "AND state IN ('open', 'retrying') AND source_id <> ''"
     )
-    return dict(tables.rows(sql))  # type: ignore[arg-type]
+    return dict(tables.rows(sql))
 
 
 def _against_erp(emulated: Emulated, ledger: Ledger, explained: dict[str, str], report: Report) -> dict[Day, list[int]]:
