@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
+from django.db import DatabaseError
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from sync import clock, flows, roles, runs, schedules
@@ -50,8 +51,10 @@ STOPPING = "The demo is stopped; the run goes on where it was when it starts aga
 
 def hold_runs(seconds: float = 4.0) -> None:
     """Lets running runs end their page before the processes go: an upload under way gets its answer written down."""
-    busy = Flow.objects.filter(runs__state=RunState.RUNNING, paused_at=None).distinct()
-    held = list(busy)
+    try:
+        held = list(Flow.objects.filter(runs__state=RunState.RUNNING, paused_at=None).distinct())
+    except DatabaseError:  # stopped before there were tables
+        return
     for flow in held:
         runs.pause(flow, STOPPING, None)
     until = time.monotonic() + seconds
@@ -85,8 +88,6 @@ def _lives(pid: str) -> bool:
 
 def has_foreign_runs() -> bool:
     """Whether this database has been worked with already, by something that is not the demo."""
-    from django.db import DatabaseError
-
     try:
         return Flow.objects.exists() and SyncRun.objects.exists()
     except DatabaseError:

@@ -20,8 +20,8 @@ from sync.demo.state import CannotStartError
 LAST_LINES = 12
 
 
-class StopAskedError(Exception):
-    """Ctrl-C or SIGTERM: end in good order."""
+class StopAskedError(BaseException):
+    """Ctrl-C or SIGTERM: end in good order. No Exception, or whoever catches those would swallow it."""
 
 
 class ChildDiedError(Exception):
@@ -48,7 +48,7 @@ class Supervisor:
     def __init__(self, logs: Path) -> None:
         self.logs = logs
         self.children: list[Child] = []
-        self._stopping = False
+        self._asked = self._stopping = self._starting = False
         self._guard: subprocess.Popen[bytes] | None = None
         self._before: dict[int, object] = {}
 
@@ -56,7 +56,7 @@ class Supervisor:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             self._before[number] = signal.signal(number, self._ask_to_stop)
         self.logs.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-S", str(Path(guard.__file__))]
+        command = [sys.executable, "-S", str(Path(guard.__file__)), str(self.logs)]  # the folder is for who reads ps
         self._guard = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
         return self
 
@@ -75,12 +75,22 @@ class Supervisor:
             signal.signal(number, handler)  # type: ignore[arg-type]
 
     def _ask_to_stop(self, number: int, frame: FrameType | None) -> None:
-        if not self._stopping:
-            self._stopping = True
-            raise StopAskedError
+        if not self._asked and not self._stopping:
+            self._asked = True
+            if not self._starting:  # a process nobody has written down yet would be forgotten
+                raise StopAskedError
 
     def start(self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None) -> Child:
         """A process in a group of its own: Ctrl-C in the terminal reaches the demo only. Its output is its log."""
+        self._starting = True
+        try:
+            child = self._begin(name, command, {**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})})
+        finally:
+            self._starting = False
+        self.check()
+        return child
+
+    def _begin(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> Child:
         log = self.logs / f"{name}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -90,7 +100,7 @@ class Supervisor:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 cwd=settings.BASE_DIR,
-                env={**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})},
+                env=environment,
             )
         child = Child(name, process, log)
         self.children.append(child)
@@ -100,7 +110,9 @@ class Supervisor:
         return child
 
     def check(self) -> None:
-        """ChildDiedError when one has ended."""
+        """ChildDiedError when one has ended; StopAskedError when a stop was asked for and got lost on its way."""
+        if self._asked:
+            raise StopAskedError
         for child in self.children:
             code = child.process.poll()
             if code is not None:

@@ -46,7 +46,7 @@ class Command(BaseCommand):
             self._run(options)
         except (CannotStartError, ChildDiedError, StoryFailedError, DatasetError) as problem:
             raise CommandError(str(problem), returncode=1) from problem
-        except StopAskedError:
+        except (StopAskedError, KeyboardInterrupt):
             self.stdout.write("\nStopped. script/demo goes on from here; script/demo --fresh starts over.")
             if options["check"]:
                 raise CommandError("Stopped before the check was complete.", returncode=1) from None
@@ -62,8 +62,8 @@ class Command(BaseCommand):
             seed, dataset = self._company(folder, options)
             with Supervisor(folder.logs) as supervisor:
                 emulators = Emulators(emulators_port)
-                self._start(supervisor, folder, emulators, (seed, dataset), port)
                 try:
+                    self._start(supervisor, folder, emulators, (seed, dataset), port)
                     self._tell(supervisor, folder, emulators, seed)
                     self.stdout.write("\n" + framed(f"http://127.0.0.1:{port}/", emulators.base, folder.logins()))
                     self.stdout.flush()
@@ -71,6 +71,7 @@ class Command(BaseCommand):
                         supervisor.watch()
                     sound = self._check(folder, emulators, dataset)
                 except StopAskedError:
+                    self.stderr.write("\nStopping …")
                     furnishing.hold_runs()
                     raise
                 finally:
