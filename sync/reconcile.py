@@ -16,6 +16,7 @@ from sync import clock, issues, reading, storage
 from sync.ahead import ahead
 from sync.catalogue import OPEN_ISSUES, LedgerState
 from sync.comparison import as_details, compare
+from sync.delivery.changed import MONEY, difference
 from sync.flows import Route
 from sync.issues import Finding
 from sync.models import CrossReference, Flow, LedgerEntry, SyncRun
@@ -75,6 +76,14 @@ def _remember(flow: Flow, found: list[Finding]) -> None:
     disputed = {finding.source_id for finding in found if finding.source_id}
     links = CrossReference.objects.filter(flow=flow)
     links.exclude(state="superseded").exclude(target_id="").update(confirmed_at=clock.now())
+    # Where the link's contact is gone or lost its number, the next run looks who is there before it makes one.
+    unlinked = {
+        finding.source_id
+        for finding in found
+        if finding.kind in ("missing_in_target", "not_linked") or finding.key[2:] == ("duplicate_in_target", "contact")
+    }
+    for keys in _parts(sorted(unlinked), 500):
+        links.filter(source_id__in=keys).update(target_id="")
     for keys in _parts(sorted(disputed), 500):
         links.filter(source_id__in=keys).update(raw_digest=None, sent_digest=None, confirmed_at=None)
 
@@ -250,8 +259,12 @@ def _missing_lines(route: Route, page: Page) -> Iterator[Finding]:
         sale = record.record if isinstance(record, Excluded) else record
         if isinstance(sale, Sale):
             sales[sale.key] = sale
-    known = storage.fetch(LedgerEntry, ["source_id"], "source_id", list(sales), "flow_id = %s", [route.flow.pk])
-    for key in sales.keys() - {source_id for (source_id,) in known}:
+    columns = ["source_id", "state", *MONEY]
+    rows = storage.fetch(LedgerEntry, columns, "source_id", list(sales), "flow_id = %s", [route.flow.pk])
+    for key, state, *sent in rows:
+        if state == LedgerState.ACCEPTED and (changed := difference(sales[key], sent)):
+            yield changed
+    for key in sales.keys() - {row[0] for row in rows}:
         yield Finding(
             "missing_in_ledger",
             key,

@@ -17,6 +17,7 @@ from connectors.errors import RecordError
 from connectors.records import Sale
 from sync import storage
 from sync.catalogue import Bucket, LedgerState, LinkState
+from sync.delivery.changed import MONEY, difference
 from sync.delivery.page import Candidate, PageResult, Work, candidates, fault_findings
 from sync.delivery.requests import Request, batches, call, intend, write_outcomes
 from sync.issues import Finding
@@ -55,8 +56,6 @@ LINES = storage.table(
     update=tuple(column for column in COLUMNS if column not in ("flow_id", "source_id", "original")),
 )
 _DAY = COLUMNS.index("day")
-MONEY = ("quantity", "unit_price", "amount", "currency", "customer", "sku", "day")
-"""What Emarsys was told about a line: a change in one of these after sending is a difference of books."""
 _DIGITS = re.compile(r"\d+")
 
 
@@ -170,33 +169,16 @@ def _sent_before(work: Work, candidate: Candidate, before: Sequence[Any], result
     if isinstance(sale, Gone) or not isinstance(sale, Sale):
         result.put(Bucket.REJECTED, candidate.key)
         return []
-    stored_total, *before = before
-    now = (sale.quantity, sale.unit_price, sale.amount, sale.currency, sale.customer, sale.sku, sale.sold_at.date())
-    changed = [name for name, old, new in zip(MONEY, before, now, strict=True) if old != new]
-    if not changed:
+    stored_total, *sent = before
+    finding = difference(sale, sent)
+    if finding is None:
         result.unchanged += 1
         _settle(candidate, sale, result)
         if sale.document_total != stored_total:
             result.totals[sale.company, sale.document] = sale.document_total
         return []
     result.put(Bucket.REJECTED, candidate.key)
-    fields = [
-        {"field": name, "erp": str(new), "target": str(old), "same": old == new}
-        for name, old, new in zip(MONEY, before, now, strict=True)
-    ]
-    result.findings.append(
-        Finding(
-            "document_changed",
-            candidate.key,
-            changed[0],
-            f"Changed in the ERP after it was sent: {', '.join(changed)}.",
-            str(now[MONEY.index(changed[0])]),
-            str(before[MONEY.index(changed[0])]),
-            details={"fields": fields},
-            money=(sale.amount - before[2]).quantize(sale.amount.__class__("0.01")),
-            currency=sale.currency,
-        )
-    )
+    result.findings.append(finding)
     return []
 
 
