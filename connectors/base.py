@@ -146,8 +146,7 @@ class Observed(NamedTuple):
     fields: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """`key` is the record's; `code`, `field` and `message` are the target's own words on a refusal."""
 
     key: str

@@ -60,6 +60,8 @@ TABLE = storage.table(
 )
 Key = tuple[str, str, str, str]
 """source id, target id, kind, field"""
+OpenKey = tuple[int, str, str, str, str]
+"""id, source id, target id, kind, field"""
 
 
 @dataclasses.dataclass
@@ -148,8 +150,8 @@ def open_for(flow: Flow, source_ids: Sequence[str]) -> list[SyncIssue]:
     return list(SyncIssue.objects.filter(flow=flow, source_id__in=source_ids, state__in=OPEN_ISSUES))
 
 
-def open_keys(flow: Flow, source_ids: Sequence[str]) -> list[tuple[int, str, str, str, str]]:
-    """(id, source id, target id, kind, field) of the open exceptions of these records."""
+def open_keys(flow: Flow, source_ids: Sequence[str]) -> list[OpenKey]:
+    """The open exceptions of these records."""
     return storage.fetch(
         SyncIssue,
         ["id", "source_id", "target_id", "kind", "field"],
@@ -189,25 +191,23 @@ DOUBLES = ("duplicate_in_target", "email")
 complete comparison closes it."""
 
 
-def healed(route: Any, result: Any) -> dict[str, str]:
+def healed(route: Any, still_open: Sequence[OpenKey]) -> dict[str, str]:
     """Settled records that had differences, read back: those whose two sides are equal now, with the proof."""
-    if not route.inlet.readable or not result.settled:
-        return {}
-    rows = open_keys(route.flow, result.settled)
-    keys = sorted({source_id for _, source_id, _, kind, _ in rows if kind in COMPARED})
-    if not keys:
+    keys = sorted({source_id for _, source_id, _, kind, _ in still_open if kind in COMPARED})
+    if not keys or not route.inlet.readable:
         return {}
     from sync import reading
 
     return reading.equal_now(route, keys)
 
 
-def settle(flow: Flow, run_id: int, result: Any, healed_now: dict[str, str]) -> None:
-    """Closes what the page proved to be over: the record went through without this problem."""
+def settle(flow: Flow, run_id: int, result: Any, still_open: Sequence[OpenKey], healed_now: dict[str, str]) -> None:
+    """Closes what the page proved to be over: of the settled records' open exceptions those that did not come
+    back."""
     current = {finding.key for finding in result.findings}
     over: dict[str, list[int]] = {}
     through = f"Run {run_id} read the record again and it went through without this problem."
-    for pk, source_id, target_id, kind, name in open_keys(flow, list(dict.fromkeys(result.settled))):
+    for pk, source_id, target_id, kind, name in still_open:
         if (kind, name) == DOUBLES or kind == "unbalanced_document":  # the end of the run adds documents up
             continue
         if kind in COMPARED:
@@ -217,8 +217,6 @@ def settle(flow: Flow, run_id: int, result: Any, healed_now: dict[str, str]) -> 
             over.setdefault(through, []).append(pk)
     for proof, ids in over.items():
         resolve(ids, proof)
-    again = [key for listed in result.buckets.values() for key in listed] + result.settled
-    _end_retry(flow, again, "")
 
 
 def looked_at(flow: Flow, keys: Sequence[str]) -> None:

@@ -245,11 +245,12 @@ class Slice:
     ) -> None:
         """One transaction, fenced by the epoch: links, ledger, exceptions, buckets, resume point, watermark."""
         run = self.lease.run
-        healed = issues.healed(self.route, result)
+        still_open = issues.open_keys(self.route.flow, list(dict.fromkeys(result.settled)))
+        healed = issues.healed(self.route, still_open)
         with transaction.atomic():
             result.write()
             issues.raise_all(self.route.flow, run.pk, result.findings)
-            issues.settle(self.route.flow, run.pk, result, healed)
+            issues.settle(self.route.flow, run.pk, result, still_open, healed)
             ledger.after_page(self.route.flow, result)
             if not result.interrupted:
                 self._count(result, resume, watermark)

@@ -25,6 +25,9 @@ class Match:
     contested_by: str = ""
 
 
+NOBODY = Match()
+
+
 @dataclass
 class Adoption:
     flow: Flow
@@ -54,7 +57,10 @@ class Adoption:
         if not records:
             return {}
         self.prepare()
-        if self.by_key is not None:
+        found: dict[str, Match]
+        if self.by_key is not None and not self.by_key and not self.by_email:
+            found = {}  # an empty target holds nobody
+        elif self.by_key is not None:
             found = {record.key: self._from_index(record) for record in records}
         else:
             looked = self._look(records)
@@ -74,7 +80,8 @@ class Adoption:
         contested = {}
         for source_id, key in keys.items():
             if owners.setdefault(key, source_id) != source_id:
-                contested[source_id] = Match(contested_by=owners[key], target_id=found[source_id].target_id)
+                before = found.get(source_id, NOBODY)
+                contested[source_id] = Match(contested_by=owners[key], target_id=before.target_id)
         return contested
 
     def _look(self, records: Sequence[Record]) -> dict[str, Sequence[Observed]]:
@@ -109,4 +116,4 @@ def _choose(ids: Sequence[str], *, adopt: bool) -> Match:
     distinct = tuple(dict.fromkeys(ids))
     if len(distinct) > 1:
         return Match(ambiguous=distinct)
-    return Match(distinct[0], adopt) if distinct else Match()
+    return Match(distinct[0], adopt) if distinct else NOBODY
