@@ -12,6 +12,7 @@ from django.urls import URLPattern, path, reverse
 
 from sync import addresses, bulk, doorbell, roles, triage
 from sync.admin.exception_filter import ExceptionFilter, colleagues
+from sync.admin.given import number, text
 from sync.catalogue import Team
 from sync.models import BulkOperation, SyncIssue
 
@@ -29,7 +30,7 @@ def ask(request: HttpRequest, render: Render) -> HttpResponse:
         raise PermissionDenied
     action, to, team = _action(request)
     figures = bulk.preflight(wanted, action)
-    reason = request.POST.get("reason", "").strip()
+    reason = text(request.POST.get("reason"), 2_000)
     complaint = _complaint(request, wanted, figures, to, reason)
     if request.POST.get("confirmed") and not complaint:
         return _start(request, action, wanted, to, team, reason)
@@ -54,14 +55,14 @@ def _wanted(request: HttpRequest) -> tuple[dict[str, Any], ExceptionFilter]:
     wanted = chosen.wanted
     wanted["teams"] = [team.value for team in chosen.teams if roles.may_work(request.user, team)]
     if request.POST.get("scope") != "filter":
-        ids = [int(pk) for pk in request.POST.getlist("ids") if pk.isdecimal()]
+        ids = [pk for given in request.POST.getlist("ids") if (pk := number(given))]
         wanted = {"teams": wanted["teams"], "ids": ids[:MOST_SELECTED]}
     return wanted, chosen
 
 
 def _action(request: HttpRequest) -> tuple[str, str, str]:
     """(action, colleague's id, team) from what was pressed."""
-    do, to = request.POST.get("do", ""), request.POST.get("to", "")
+    do, to = request.POST.get("do", ""), text(request.POST.get("to"))
     if do == "assign_me":
         return "assign", str(request.user.pk), ""
     if do == "assign":
@@ -70,6 +71,8 @@ def _action(request: HttpRequest) -> tuple[str, str, str]:
 
 
 def _complaint(request: HttpRequest, wanted: dict[str, Any], figures: dict[str, Any], to: str, reason: str) -> str:
+    if request.POST.get("do") not in ("retry", "assign", "assign_me"):
+        return "Choose what to do."
     if not figures["total"]:
         return "Nothing is selected." if "ids" in wanted else "Nothing matches any more."
     teams = tuple(Team(team) for team in wanted["teams"])

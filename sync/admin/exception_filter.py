@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.utils.http import urlencode
 
 from sync import roles
+from sync.admin.given import number, text
 from sync.catalogue import KINDS, Team
 from sync.models import Flow
 
@@ -46,7 +47,7 @@ class ExceptionFilter:
         return ("team", "kind", "state", "age", "assignee", "flow", "run", "record")
 
     def _value(self, request: HttpRequest, name: str) -> str:
-        given = request.GET.get(name, "").strip()[:200]
+        given = text(request.GET.get(name))
         allowed: dict[str, Any] = {
             "team": self.teams,
             "kind": KINDS,
@@ -57,9 +58,9 @@ class ExceptionFilter:
         if name in allowed:
             return given if given in allowed[name] else ""
         if name == "run":
-            return given if given.isdecimal() else ""
+            return str(number(given) or "")
         if name == "assignee":
-            return given if given in ("me", "none") or given.isdecimal() else ""
+            return given if given in ("me", "none") else str(number(given) or "")
         return given
 
     @property

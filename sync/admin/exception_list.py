@@ -12,6 +12,7 @@ from django.utils import timezone
 from sync import addresses, bulk, roles
 from sync.admin import exception_words as words
 from sync.admin.exception_filter import ExceptionFilter, colleagues
+from sync.admin.given import number
 from sync.catalogue import KINDS, Team
 from sync.models import SyncIssue
 
@@ -31,7 +32,6 @@ class Row:
     summary: str
     records_url: str
     late: bool
-    retry: str
 
 
 @dataclass(frozen=True)
@@ -84,14 +84,15 @@ _RISK = Coalesce("money", Value(Decimal(0)), output_field=DecimalField(max_digit
 def _page(request: HttpRequest, found: QuerySet[SyncIssue]) -> list[SyncIssue]:
     """One row more than a page, so that the page knows whether another follows."""
     rows = found.select_related("flow", "assignee")
-    risk, _, last = request.GET.get("after", "").rpartition("~")
+    risk, _, after = request.GET.get("after", "").rpartition("~")
+    last = number(after)
     if _sort(request) == "value":
         rows = rows.annotate(risk=_RISK).order_by("-risk", "-pk")
-        if last.isdecimal() and (limit := _decimal(risk)) is not None:
-            rows = rows.filter(Q(risk__lt=limit) | Q(risk=limit, pk__lt=int(last)))
+        if last and (limit := _decimal(risk)) is not None:
+            rows = rows.filter(Q(risk__lt=limit) | Q(risk=limit, pk__lt=last))
     else:
         rows = rows.order_by("-pk")
-        rows = rows.filter(pk__lt=int(last)) if last.isdecimal() else rows
+        rows = rows.filter(pk__lt=last) if last else rows
     return list(rows[: PAGE + 1])
 
 
@@ -114,9 +115,7 @@ def _after(request: HttpRequest, chosen: ExceptionFilter, page: list[SyncIssue])
 
 def _row(user: Any, issue: SyncIssue) -> Row:
     late = bool(issue.is_open and issue.due_at and issue.due_at < timezone.now())
-    return Row(
-        issue, addresses.exception(issue), words.summary(user, issue), words.counted_records(issue), late, issue.state
-    )
+    return Row(issue, addresses.exception(issue), words.summary(user, issue), words.counted_records(issue), late)
 
 
 def _cards(chosen: ExceptionFilter) -> list[KindCard]:

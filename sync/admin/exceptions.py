@@ -17,6 +17,7 @@ from connectors.errors import ConnectorError
 from sync import addresses, masking, reading, roles, triage
 from sync.admin import bulk_page, exception_list, exception_page
 from sync.admin.exception_filter import colleagues
+from sync.admin.given import text
 from sync.catalogue import Team
 from sync.models import SyncIssue
 
@@ -179,7 +180,7 @@ def _retry(request: HttpRequest, issue: SyncIssue) -> str:
 
 def _assign(request: HttpRequest, issue: SyncIssue) -> str:
     """`to` is me, a colleague's id, or team:<name>."""
-    to = request.POST.get("to", "")
+    to = text(request.POST.get("to"))
     if to.startswith("team:"):
         team = to.removeprefix("team:")
         triage.assign(issue, _user(request), team=team)
@@ -196,27 +197,27 @@ def _colleague(issue: SyncIssue, to: str) -> Any:
 
 
 def _comment(request: HttpRequest, issue: SyncIssue) -> str:
-    triage.comment(issue, _user(request), request.POST.get("text", ""))
+    triage.comment(issue, _user(request), text(request.POST.get("text"), 4_000))
     return "Comment written."
 
 
 def _waive(request: HttpRequest, issue: SyncIssue) -> str:
-    triage.waive(issue, _user(request), request.POST.get("reason", ""))
+    triage.waive(issue, _user(request), text(request.POST.get("reason"), 2_000))
     return "Waived. It comes back by itself if one of its two values changes."
 
 
 def _reopen(request: HttpRequest, issue: SyncIssue) -> str:
-    triage.reopen(issue, _user(request), request.POST.get("reason", ""))
+    triage.reopen(issue, _user(request), text(request.POST.get("reason"), 2_000))
     return "Open again."
 
 
 def _arrived(request: HttpRequest, issue: SyncIssue) -> str:
-    count = triage.confirm_arrived(issue, _user(request), request.POST.get("reason", ""))
+    count = triage.confirm_arrived(issue, _user(request), text(request.POST.get("reason"), 2_000))
     return f"{count:,} lines count as accepted now."
 
 
 def _send_again(request: HttpRequest, issue: SyncIssue) -> str:
-    count = triage.send_again(issue, _user(request), request.POST.get("reason", ""))
+    count = triage.send_again(issue, _user(request), text(request.POST.get("reason"), 2_000))
     return f"{count:,} lines will be sent once more."
 
 

@@ -15,6 +15,7 @@ from django.urls import URLPattern, path
 from sync import addresses, history, roles
 from sync.admin import control_totals, csv_export
 from sync.admin.exception_words import summary
+from sync.admin.given import number, text
 from sync.admin.ledger_filter import STATES, LedgerFilter
 from sync.catalogue import LedgerState, Team
 from sync.models import ControlTotal, LedgerEntry, SyncIssue
@@ -149,8 +150,8 @@ EXPORTED += ["currency", "credit", "charge", "state", "rule", "original", "docum
 
 def lines(found: QuerySet[LedgerEntry], given: Any) -> list[LedgerEntry]:
     """A page by keyset and one line more."""
-    after = given.get("after", "")
-    rows = found.filter(pk__lt=int(after)) if after.isdecimal() else found
+    after = number(given.get("after"))
+    rows = found.filter(pk__lt=after) if after else found
     return list(rows.select_related("flow").order_by("-pk")[: PAGE + 1])
 
 
@@ -159,7 +160,7 @@ def documents(found: QuerySet[LedgerEntry], given: Any) -> list[dict[str, Any]]:
 
     Of a long period first the page's numbers, then the sums of just these: a year costs what a day costs.
     """
-    after, _, company = given.get("after", "").rpartition("~")
+    after, _, company = text(given.get("after")).rpartition("~")
     if after:
         found = found.filter(Q(document__gt=after) | Q(document=after, company__gt=company))
     if not any(given.get(name) for name in ("day", "customer", "document", "record")):

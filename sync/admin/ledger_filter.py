@@ -10,6 +10,7 @@ from django.http import QueryDict
 from django.urls import reverse
 from django.utils.http import urlencode
 
+from sync.admin.given import number, text
 from sync.catalogue import LedgerState
 from sync.models import Flow, LedgerEntry, SyncIssue
 
@@ -99,11 +100,11 @@ def _value(given: QueryDict | Mapping[str, str], name: str) -> str | None:
     value = given.get(name)
     if value is None or (value == "" and name not in ("company", "currency")):
         return None
-    value = str(value).strip()[:200]
+    value = text(value)
     if name in ("day", "from", "to"):
         return value if _is_day(value) else None
     if name in ("run", "delivery"):
-        return value if value.isdecimal() else None
+        return str(number(value)) if number(value) else None
     if name == "state":
         return value if value in STATES else None
     return value

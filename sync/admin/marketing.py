@@ -13,6 +13,7 @@ from django.urls import URLPattern, path, reverse
 
 from sync import addresses, doorbell, roles, segment_check, segments
 from sync.admin.exception_words import label
+from sync.admin.given import number, text
 from sync.catalogue import KINDS, Team
 from sync.models import SegmentCheck, SegmentFinding
 from sync.segment_check import CAUSES, LISTING
@@ -143,7 +144,7 @@ class SegmentCheckAdmin(admin.ModelAdmin):
 
     def page(self, request: HttpRequest, object_id: int) -> HttpResponse:
         check = self._check(request, object_id)
-        chosen = {name: request.GET[name] for name in ("direction", "cause") if request.GET.get(name)}
+        chosen = {name: found for name in ("direction", "cause") if (found := text(request.GET.get(name)))}
         rows = _rows(request, check.findings.filter(**chosen))
         context = {
             "title": check.name,
@@ -180,8 +181,8 @@ def _words(segment: dict[str, Any], check: SegmentCheck | None) -> Criterion | N
 
 def _rows(request: HttpRequest, findings: QuerySet[SegmentFinding]) -> list[dict[str, Any]]:
     """A page by keyset and one more. The exception is linked for whom it concerns."""
-    after = request.GET.get("after", "")
-    found = findings.filter(pk__gt=int(after)) if after.isdecimal() else findings
+    after = number(request.GET.get("after"))
+    found = findings.filter(pk__gt=after) if after else findings
     teams = roles.teams(request.user)
     return [
         {
