@@ -14,7 +14,12 @@ FIRST = {
 }
 
 
-def framed(address: str, emulators: str, logins: Mapping[str, str]) -> str:
+DATA = {
+    "online_retail": "The invoices are real (UCI Online Retail, CC BY 4.0); names, e-mails and consents are made up.",
+}
+
+
+def framed(address: str, emulators: str, logins: Mapping[str, str], dataset: str) -> str:
     """`logins` is role → password."""
     width = max(len(role) for role in logins)
     lines = [
@@ -24,7 +29,7 @@ def framed(address: str, emulators: str, logins: Mapping[str, str]) -> str:
         "",
         *_desks(),
         f"Emulated Dynamics 365 and Emarsys: {emulators}/_control/systems",
-        "The people are made up; the invoices are real (UCI Online Retail) unless you brought your own data.",
+        DATA.get(dataset, f"The data are those of {dataset}."),
         "Flows run by themselves while this is up. Stop: Ctrl-C. Go on later: script/demo. Start over: --fresh",
     ]
     inside = max(map(len, lines))

@@ -65,7 +65,8 @@ class Command(BaseCommand):
                 try:
                     self._start(supervisor, folder, emulators, (seed, dataset), port)
                     self._tell(supervisor, folder, emulators, seed)
-                    self.stdout.write("\n" + framed(f"http://127.0.0.1:{port}/", emulators.base, folder.logins()))
+                    console = f"http://127.0.0.1:{port}/"
+                    self.stdout.write("\n" + framed(console, emulators.base, folder.logins(), dataset))
                     self.stdout.flush()
                     if not options["check"]:
                         supervisor.watch()
