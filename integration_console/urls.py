@@ -11,3 +11,4 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     path("console/", admin.site.urls),
 ]
+handler403 = "sync.web.denied.denied"
