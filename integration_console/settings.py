@@ -136,7 +136,7 @@ else:
 
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="filesystem://")
 if CELERY_BROKER_URL.startswith("filesystem"):
-    CELERY_BROKER_URL = "filesystem://"
+    CELERY_BROKER_URL = "filesystem://localhost//"  # a host, so that kombu does not wonder about it
     CELERY_BROKER_TRANSPORT = "integration_console.broker:Transport"
     _messages, _control = STATE_DIR / "broker" / "messages", STATE_DIR / "broker" / "control"
     for _folder in (_messages, _control):
