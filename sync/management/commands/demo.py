@@ -1,6 +1,5 @@
 """Everything on this machine: emulators with the demo company, web, worker and beat; and the story they tell."""
 
-import logging
 import os
 import subprocess
 import sys
@@ -40,7 +39,6 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         self._began = time.monotonic()
-        logging.getLogger("kombu.connection").setLevel(logging.ERROR)  # it misses a host name; a folder has none
         self._times: list[tuple[str, float]] = []
         try:
             self._run(options)
