@@ -15,8 +15,8 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from sync import history, ledger, pending, runs
-from sync.catalogue import IssueState, LedgerState, Team
-from sync.models import AuditEvent, Comment, Flow, LedgerEntry, SyncIssue
+from sync.catalogue import ACTIVE_RUNS, IssueState, LedgerState, Team
+from sync.models import AuditEvent, Comment, Flow, LedgerEntry, PendingKey, SyncIssue, SyncRun
 
 NOT_BY_KEY = ("excluded_no_customer", "credit_without_original", "case_only_codes")
 """Counted cards: they stand for many records at once, and the next run counts them again."""
@@ -101,6 +101,14 @@ def why_not_retryable(issue: SyncIssue) -> str:
     return ""
 
 
+def stalled(issue: SyncIssue) -> bool:
+    """Its retry ended without a word: the run that should have looked was cancelled, failed, or could not."""
+    if issue.state != IssueState.RETRYING:
+        return False
+    waits = PendingKey.objects.filter(flow=issue.flow_id).exists()
+    return not waits and not SyncRun.objects.filter(flow=issue.flow_id, state__in=ACTIVE_RUNS).exists()
+
+
 def look_again(issues: Iterable[SyncIssue], user: User | None, urgent: bool = False) -> None:
     """Asks for these exceptions' records to be read again, or their flow to be compared: set-based."""
     read, compared = [], set()
@@ -136,7 +144,7 @@ def held_lines(flow: Flow, customers: Iterable[str]) -> QuerySet[LedgerEntry]:
 
 def retry(issue: SyncIssue, user: User) -> None:
     """Asks for the record to be read again and sent; the pipeline resolves the exception or opens it again."""
-    if why := why_not_retryable(issue):
+    if (why := why_not_retryable(issue)) and not stalled(issue):
         raise RefusedError(why)
     with transaction.atomic():
         _move(issue, user, "retry", IssueState.RETRYING)

@@ -62,7 +62,8 @@ def context(user: Any, issue: SyncIssue, live: dict[str, Any] | None = None) -> 
         "counted": words.counted_records(issue) if user.has_perm("sync.view_ledgerentry") else "",
         "may_work": may_work,
         "seen": triage.seen(issue),
-        "why_not": triage.why_not_retryable(issue),
+        "why_not": "" if (stalled := triage.stalled(issue)) else triage.why_not_retryable(issue),
+        "stalled": stalled,
         "unsettled": issue.kind == "unknown_outcome" and issue.is_open,
         "colleagues": colleagues((Team(issue.team),)) if may_work else [],
         "other_teams": [team for team in Team if team != issue.team],
@@ -153,6 +154,8 @@ def unknown_lines(issue: SyncIssue) -> dict[str, Any]:
 
 def progress(user: Any, issue: SyncIssue) -> dict[str, Any]:
     """Where a retry stands: queued, running, or its result in words."""
+    if triage.stalled(issue):
+        return {"state": issue.state, "stage": "stalled", "done": True, "text": "The retry ended without a result."}
     if issue.state == IssueState.RETRYING:
         return {"state": issue.state, "stage": _stage(issue), "done": False, "text": _stage_words(issue)}
     if issue.state == IssueState.RESOLVED:

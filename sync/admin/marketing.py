@@ -1,6 +1,6 @@
 """Marketing's segments: whom Emarsys has in them, whom the ERP's truth puts into them, and who is wrong and why."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -169,14 +169,19 @@ def _desk(connection: str) -> dict[str, Any]:
     newest = SegmentCheck.objects.filter(connection=connection, segment_id__in=[one["id"] for one in found])
     for check in newest.order_by("pk"):
         checks[check.segment_id] = check
-    rows = [{**one, "words": _words(one, checks.get(one["id"])), "check": checks.get(one["id"])} for one in found]
+    labels = _labels(checks.values())
+    rows = [{**one, "words": in_words(one.get("criteria"), labels), "check": checks.get(one["id"])} for one in found]
     last = SegmentCheck.objects.filter(connection=connection, segment_id=LISTING).first()
     return {"connection": connection, "rows": rows, "listing": listing, "last": last}
 
 
-def _words(segment: dict[str, Any], check: SegmentCheck | None) -> Criterion | None:
-    labels = check.criteria.get("labels") if check else None
-    return in_words(segment.get("criteria"), labels)
+def _labels(checks: Iterable[SegmentCheck]) -> dict[str, dict[str, str]]:
+    """What the checks so far have learnt of choice ids, by field."""
+    learnt: dict[str, dict[str, str]] = {}
+    for check in checks:
+        for name, words in (check.criteria.get("labels") or {}).items():
+            learnt.setdefault(name, {}).update(words)
+    return learnt
 
 
 def _rows(request: HttpRequest, findings: QuerySet[SegmentFinding]) -> list[dict[str, Any]]:

@@ -76,6 +76,16 @@ def test_of_two_people_who_take_an_exception_one_has_it() -> None:
     assert SyncIssue.objects.get(pk=found.pk).assignee == anna
 
 
+def test_a_retry_whose_run_was_cancelled_can_be_asked_again() -> None:
+    user, found = person("marketing"), issue("orphan", "", target_id="4711")
+    triage.retry(found, user)
+    with pytest.raises(triage.RefusedError, match="under way"):
+        triage.retry(found, user)
+    SyncRun.objects.update(state="cancelled")
+    triage.retry(found, user)
+    assert SyncRun.objects.filter(state="queued").count() == 1
+
+
 def test_handing_to_a_team_clears_the_assignee_and_keeps_both_in_the_trail() -> None:
     anna, found = person("marketing", "anna"), drift()
     triage.assign(found, anna, to=anna)
