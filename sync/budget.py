@@ -1,7 +1,8 @@
 """The API budget per credential, exact across workers: GCRA in one row of the database.
 
 Process-local tokens are taken from the row in blocks, so that a fast sync does not ask the database before
-each call; a block is never larger than a tenth of a minute's budget.
+each call; a block is never larger than a tenth of a minute's budget, and is void after a second: what a worker
+put by would come on top of the next minute.
 """
 
 import threading
@@ -13,6 +14,8 @@ from connectors.errors import UnavailableError
 from sync.models import ApiBudget
 
 LONGEST_WAIT = 60.0
+FRESH = 1.0
+"""Seconds within which a block of calls must be made."""
 
 
 class Budget:
@@ -21,17 +24,19 @@ class Budget:
     def __init__(self, name: str, per_minute: int) -> None:
         self.name, self.per_minute = name, per_minute
         self._lock = threading.Lock()
-        self._tokens = 0
+        self._tokens, self._taken_at = 0, 0.0
         self._block = max(1, min(10, per_minute // 100))
-        ApiBudget.objects.get_or_create(
-            connection=name, defaults={"per_minute": per_minute, "burst": max(1, per_minute // 10)}
-        )
+        wanted = {"per_minute": per_minute, "burst": max(1, per_minute // 10)}
+        row, _ = ApiBudget.objects.get_or_create(connection=name, defaults=wanted)
+        if row.per_minute != per_minute:
+            ApiBudget.objects.filter(pk=row.pk).update(**wanted)
 
     def acquire(self, calls: int = 1, urgent: bool = False) -> None:
         """Waits for its turn. Raises UnavailableError when that is more than a minute away."""
         with self._lock:
-            while self._tokens < calls:
-                self._tokens += self._take(max(self._block, calls - self._tokens))
+            if self._tokens < calls or time.time() - self._taken_at > FRESH:
+                self._tokens = self._take(max(self._block, calls))
+                self._taken_at = time.time()
             self._tokens -= calls
 
     def observe(self, limit: int, remaining: int, reset_at: float) -> None:
@@ -50,13 +55,14 @@ class Budget:
         return calls
 
     def _reserve(self, calls: int) -> float:
-        """Seconds to wait for calls that are now reserved. The rate leaves room for the burst within any minute."""
+        """Seconds to wait for calls that are now reserved. The rate leaves room within any minute for the burst and
+        for calls that are made a little after their time."""
         now = time.time()
         with transaction.atomic():
             row = ApiBudget.objects.select_for_update().get(connection=self.name)
-            interval = 60 / max(1, row.per_minute - row.burst)
+            interval = (60 + FRESH) / max(1, row.per_minute - row.burst)
             start = max(row.next_free, now, row.blocked_until)
-            wait = max(row.blocked_until - now, start - now - row.burst * interval, 0)
+            wait = max(row.blocked_until - now, start - now + (calls - row.burst) * interval, 0)
             if wait <= LONGEST_WAIT:
                 row.next_free, row.calls = start + calls * interval, row.calls + calls
                 row.save(update_fields=["next_free", "calls"])

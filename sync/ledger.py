@@ -227,7 +227,7 @@ def _unbalanced(flow: Flow, run: SyncRun) -> None:
     issues.resolve(over, f"Run {run.pk} added the lines up again: they make the invoice's total.")
 
 
-def _not_adding_up(entries: QuerySet[LedgerEntry]) -> QuerySet[LedgerEntry, dict[str, Any]]:
+def _not_adding_up(entries: QuerySet[LedgerEntry]) -> QuerySet[LedgerEntry, Any]:
     return (
         entries.values("company", "document", "currency")
         .annotate(lines=Sum("amount"), total=Max("document_total"))
