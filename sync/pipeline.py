@@ -1,5 +1,6 @@
 """The one loop for every flow: page → map → compare → deliver → remember."""
 
+import gc
 import json
 import logging
 import time
@@ -21,6 +22,7 @@ from sync import clock, flows, issues, ledger, pending, reconcile, runs
 from sync.ahead import ahead
 from sync.budget import Budget
 from sync.catalogue import Bucket, RunState
+from sync.crashpoints import crashpoint
 from sync.delivery import BY_EFFECT, PageResult, Way, Work
 from sync.delivery.adoption import Adoption
 from sync.digests import digester
@@ -64,7 +66,7 @@ def work(run_id: int, seconds: float | None = None) -> None:
     lease = runs.take(run_id)
     if lease is None:
         return
-    with lease:
+    with lease, _rare_collection():
         try:
             if lease.run.attempt > settings.SYNC["ATTEMPTS"]:
                 _give_up(lease)
@@ -82,6 +84,18 @@ def work(run_id: int, seconds: float | None = None) -> None:
             # A defect or a database that went away: the run stays as it is and the next taker goes on with it.
             runs.abandon(lease)
             raise
+
+
+@contextmanager
+def _rare_collection() -> Iterator[None]:
+    """A page makes a hundred thousand objects and no cycles: looking for cycles after every 700 of them took a
+    seventh of the time."""
+    before = gc.get_threshold()
+    gc.set_threshold(200_000, 20, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _slice(lease: Lease, seconds: float | None) -> bool:
@@ -256,6 +270,7 @@ class Slice:
                 self._count(result, resume, watermark)
             else:
                 self.lease.change(writes=F("writes") + result.requests)
+        crashpoint("after_remember")
         run.refresh_from_db()
 
     def _count(self, result: PageResult, resume: str | None, watermark: str | None) -> None:
@@ -292,11 +307,13 @@ def _complete(route: Route, lease: Lease) -> None:
     if run.state != RunState.RUNNING:
         return
     ledger.after_run(flow, run)
+    crashpoint("before_completion")
     with transaction.atomic():
         runs.finish(lease, RunState.COMPLETED)
         if not run.keys_only and run.watermark_to:
             Flow.objects.filter(pk=flow.pk).update(watermark=run.watermark_to)
         issues.resolve_where(flow, f"Run {run.pk} completed.", kind__startswith="run_")
+    crashpoint("after_completion")
     pending.release(flow)
 
 

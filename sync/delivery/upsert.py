@@ -194,7 +194,8 @@ def _link_rows(
         if answer.outcome is Outcome.ACCEPTED:
             result.put(Bucket.ACCEPTED, one.candidate.key)
             result.settled.append(one.candidate.key)
-            result.findings += fault_findings(one.candidate)
+            if one.candidate.faults:
+                result.findings += fault_findings(one.candidate)
             rows.append(_row(work, one, answer.target_id or one.target_id, True, now, key))
         elif answer.outcome is Outcome.REJECTED:
             result.put(Bucket.REJECTED, one.candidate.key)
