@@ -16,7 +16,7 @@ from typing import Any
 
 PHASES = (
     ("read wait", "sync.pipeline", "ahead"),
-    ("digest and probe", "sync.delivery.upsert", "_not_known"),
+    ("digest and probe", "sync.pipeline", "Slice.new"),
     ("map", "sync.delivery.upsert", "candidates"),
     ("look up links", "sync.delivery.upsert", "_links"),
     ("adoption", "sync.delivery.adoption", "Adoption.match"),
