@@ -20,6 +20,7 @@ from connectors.errors import (
     UnknownOutcomeError,
 )
 from sync import clock
+from sync.crashpoints import crashpoint
 from sync.delivery.page import Work
 from sync.digests import idempotency_key
 from sync.models import Delivery
@@ -87,9 +88,11 @@ def intend(work: Work, planned: Sequence[Sequence[Encoded]]) -> list[Request]:
 
 def call(work: Work, requests: Sequence[Request]) -> None:
     """Sends the requests side by side. Nothing is sent once the lease is lost; then raises LeaseLostError."""
+    crashpoint("after_intent")
     futures: list[Future[None]] = [work.executor.submit(_send, work, request) for request in requests]
     for future in futures:
         future.result()
+    crashpoint("after_call")
     if not work.lease.still_mine():
         raise LeaseLostError(f"Run {work.lease.run.pk} lost its lease while sending")
 
