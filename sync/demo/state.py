@@ -47,6 +47,12 @@ class Folder:
         return self.path / "opt-ins-before.json"
 
     @property
+    def is_whole(self) -> bool:
+        """Whether both sides of the story are still there: the console's database and the emulators' state."""
+        console = self.database is None or self.database.exists()
+        return console and (self.emulators / "loaded.json").exists()
+
+    @property
     def _notes(self) -> Path:
         return self.path / "demo.json"
 

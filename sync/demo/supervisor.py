@@ -42,6 +42,10 @@ class Child:
         return "\n".join(f"    {line}" for line in lines[-LAST_LINES:]) or "    (it said nothing)"
 
 
+FORKING = {"OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES"} if sys.platform == "darwin" else {}
+"""macOS kills forked children that touch its frameworks, unless told otherwise before the start."""
+
+
 class Supervisor:
     """A context: whatever was started inside is gone when it ends, also after kill -9."""
 
@@ -84,7 +88,9 @@ class Supervisor:
         """A process in a group of its own: Ctrl-C in the terminal reaches the demo only. Its output is its log."""
         self._starting = True
         try:
-            child = self._begin(name, command, {**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})})
+            child = self._begin(
+                name, command, {**os.environ, **FORKING, "PYTHONUNBUFFERED": "1", **(environment or {})}
+            )
         finally:
             self._starting = False
         self.check()

@@ -118,7 +118,7 @@ class Demo:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Demo:
     """A demo of the small retailer, not started yet."""
-    folder = tmp_path_factory.mktemp("demo")
+    folder = tmp_path_factory.mktemp("demo") / "a folder"
     return Demo(folder / "state", retailer(folder / "retailer"), free_port(), free_port())
 
 

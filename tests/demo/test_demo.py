@@ -132,6 +132,15 @@ def test_starting_over_deletes_only_what_the_demo_made(tmp_path: Path) -> None:
     assert (folder.notes(), folder.logins()) == ({}, logins)
 
 
+def test_what_is_left_of_a_state_somebody_deleted_in_part_is_no_state(tmp_path: Path) -> None:
+    folder = Folder(tmp_path, tmp_path / "console.sqlite3")
+    folder.emulators.mkdir()
+    (folder.emulators / "loaded.json").touch()
+    assert not folder.is_whole
+    (tmp_path / "console.sqlite3").touch()
+    assert folder.is_whole
+
+
 def test_ctrl_c_in_the_middle_of_the_story_is_a_clean_stop(made: Demo, tmp_path: Path) -> None:
     demo = _unmade(tmp_path, made)
     with (tmp_path / "said.txt").open("w") as said:

@@ -99,7 +99,10 @@ class Command(BaseCommand):
                 f"The database of {folder.path} holds a console that the demo did not make. "
                 "Set STATE_DIR to another folder for the demo."
             )
-        if notes and (differs or options["fresh"]):
+        torn = bool(notes.get("steps")) and not folder.is_whole
+        if torn:
+            self.stderr.write("A part of the demo's state was deleted: it starts over.")
+        if notes and (differs or torn or options["fresh"]):
             connections.close_all()
             folder.forget()
         folder.note(seed=seed, dataset=dataset)
@@ -110,8 +113,8 @@ class Command(BaseCommand):
     ) -> None:
         self.stderr.write("Starting the emulated systems, the database, web, worker and beat …")
         seed, dataset = company
-        where = f"--port {emulators.base.rpartition(':')[2]} --state {folder.emulators} --seed {seed}"
-        supervisor.start("emulators", ["manage.py", "emulate", *where.split(), "--dataset", dataset])
+        where = ["--port", emulators.base.rpartition(":")[2], "--state", str(folder.emulators)]
+        supervisor.start("emulators", ["manage.py", "emulate", *where, "--seed", str(seed), "--dataset", dataset])
         furnishing.database(folder.logins())
         furnishing.free_leases()
         furnishing.let_go()
