@@ -265,11 +265,11 @@ def in_thread(work: Callable[..., Any], *given: Any) -> threading.Thread:
     return thread
 
 
-def wait_until(what: Callable[[], bool], seconds: float = 10) -> None:
+def wait_until(what: Callable[[], bool], seconds: float = 10, pause: float = 0.02) -> None:
     ends = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < ends, "it did not happen"
-        time.sleep(0.02)
+        time.sleep(pause)
 
 
 def buckets(run: SyncRun) -> dict[str, int]:
