@@ -6,17 +6,19 @@ import logging
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.conf import settings
+from django.db import connection as database
 from django.db import connections as databases
 from django.db import transaction
 from django.db.models import F
 
-from connectors.base import Page, Row
+from connectors.base import Effect, Page, Row
 from connectors.errors import ConfigurationError, ConnectorError, RecordError, UnavailableError
 from sync import clock, flows, issues, ledger, pending, reconcile, runs
 from sync.ahead import ahead
@@ -103,16 +105,18 @@ def _slice(lease: Lease, seconds: float | None) -> bool:
     run, flow = lease.run, lease.run.flow
     ends = time.monotonic() + seconds if seconds is not None else None
     route = flows.open_route(flow, limits_for(flow.source, lease), limits_for(flow.target, lease))
-    with _senders(lease) as executor:
-        slice_ = Slice(route, lease, executor, Adoption(flow, route.sink, route.inlet), digester(route.version))
+    with _senders() as senders, _writer() as writer:
+        adoption = Adoption(flow, route.sink, route.inlet)
+        slice_ = Slice(route, lease, senders, writer, adoption, digester(route.version))
         ledger.give_up_lost_requests(run)
         lease.change(mapping_version=route.version[:60])
-        if _stop_asked(lease):
+        if _stop_asked(slice_):
             return False
         for _ in _steps(slice_):
-            if _stop_asked(lease):
+            if _stop_asked(slice_):
                 return False
             if ends and time.monotonic() > ends and not run.scan_done:
+                slice_.settle()
                 return True
     _complete(route, lease)
     return False
@@ -132,6 +136,7 @@ def _steps(slice_: "Slice") -> Iterator[None]:
         yield
         while slice_.pending():
             yield
+    slice_.settle()
     slice_.lease.change(scan_done=True)
 
 
@@ -159,38 +164,53 @@ def _compare(lease: Lease) -> None:
 
 
 @contextmanager
-def _senders(lease: Lease) -> Iterator[ThreadPoolExecutor]:
-    executor = ThreadPoolExecutor(settings.SYNC["SENDERS"], thread_name_prefix="send", initializer=_no_connection)
+def _senders() -> Iterator[ThreadPoolExecutor]:
+    executor = ThreadPoolExecutor(settings.SYNC["SENDERS"], thread_name_prefix="send")
     try:
         yield executor
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
 
 
-def _no_connection() -> None:
-    databases.close_all()
+@contextmanager
+def _writer() -> Iterator[ThreadPoolExecutor | None]:
+    """Remembers a page while the next one is mapped and sent. SQLite has one writer: there it would only wait."""
+    if database.vendor != "postgresql":
+        yield None
+        return
+    executor = ThreadPoolExecutor(1, thread_name_prefix="remember")
+    try:
+        yield executor
+    finally:
+        executor.submit(databases.close_all)
+        executor.shutdown(wait=True)
 
 
-def _stop_asked(lease: Lease) -> bool:
+def _stop_asked(slice_: "Slice") -> bool:
     """Cancelled or paused since the last page? Then the run ends here, in good order."""
+    lease = slice_.lease
     run = SyncRun.objects.select_related("flow").get(pk=lease.run.pk)
+    if not run.cancel_requested and not run.flow.paused:
+        return False
+    slice_.settle()
     if run.cancel_requested:
         runs.finish(lease, RunState.CANCELLED, "Cancelled by a person after its last complete page.")
-        return True
-    if run.flow.paused:
+    else:
         runs.wait(lease, 10**8, f"The flow is paused: {run.flow.paused_note}")
-        return True
-    return False
+    return True
 
 
 @dataclass
 class Slice:
     route: Route
     lease: Lease
-    executor: ThreadPoolExecutor
+    senders: ThreadPoolExecutor
+    writer: ThreadPoolExecutor | None
     adoption: Adoption
     digest: Callable[[bytes], bytes]
     total: int | None = None
+    units: int = 0
+    remembering: "Future[None] | None" = None
 
     def new(self, rows: Sequence[Row]) -> list[Digested]:
         """The rows that are not known, with their digests. A known row is unchanged: nothing of it is decoded."""
@@ -202,9 +222,22 @@ class Slice:
         result = self._deliver(unit)
         if self.total is None and unit.total is not None:  # the source counts what is left from its first page on
             self.total = self.lease.run.read + unit.total
-        self._remember(result, resume=unit.resume, watermark=unit.watermark)
+        self.settle()
+        remember = partial(self._remember, result, resume=unit.resume, watermark=unit.watermark)
+        # A line that is sent once must be settled before the next is looked at; the last page ends the scan.
+        at_once = self.route.inlet.effect is Effect.ONCE or unit.watermark is not None or result.interrupted
+        if self.writer is None or at_once:
+            remember()
+        else:
+            self.remembering = self.writer.submit(remember)
         if result.interrupted:
             raise result.interrupted
+
+    def settle(self) -> None:
+        """Waits until the last page is remembered; raises what went wrong there."""
+        remembering, self.remembering = self.remembering, None
+        if remembering is not None:
+            remembering.result()
 
     @property
     def _way(self) -> Way:
@@ -213,8 +246,11 @@ class Slice:
     def pending(self) -> bool:
         """Looks at the next keys that somebody asked for; False when there are none."""
         flow, keys = self.route.flow, list(pending.due(self.route.flow))
+        if not keys:
+            return False
+        self.settle()
         found: set[str] = set()
-        for page in self.route.source.fetch(flow.stream, keys) if keys else ():
+        for page in self.route.source.fetch(flow.stream, keys):
             found |= self._keys(page)
             result = self._deliver(Unit([(row, self.digest(row)) for row in page.rows]), forced=True)
             self._remember(result)
@@ -224,7 +260,7 @@ class Slice:
             pending.done(flow, keys)
             issues.not_found(flow, [key for key in keys if key not in found])
             issues.looked_at(flow, keys)
-        return bool(keys)
+        return True
 
     def _keys(self, page: Page) -> set[str]:
         keys = set()
@@ -237,6 +273,7 @@ class Slice:
         return keys
 
     def _deliver(self, unit: Unit, forced: bool = False) -> PageResult:
+        self.units += 1
         return self._way.deliver(
             Work(
                 self.route,
@@ -244,8 +281,9 @@ class Slice:
                 unit.fresh,
                 unit.unchanged,
                 self.digest,
-                self.executor,
+                self.senders,
                 self.adoption,
+                self.units,
                 forced,
             )
         )

@@ -36,6 +36,7 @@ class Adoption:
     by_key: dict[str, list[str]] | None = None
     by_email: dict[str, list[str]] = field(default_factory=dict)
     claimed: dict[str, str] = field(default_factory=dict)
+    latest: dict[str, str] = field(default_factory=dict)
 
     def prepare(self) -> None:
         """Builds the index when nothing is linked yet."""
@@ -77,11 +78,13 @@ class Adoption:
                 CrossReference, ["target_key", "source_id"], "target_key", list(keys.values()), linked, [self.flow.pk]
             )
         )
+        owners = self.latest | owners  # the page before may not be remembered yet
         contested = {}
         for source_id, key in keys.items():
             if owners.setdefault(key, source_id) != source_id:
                 before = found.get(source_id, NOBODY)
                 contested[source_id] = Match(contested_by=owners[key], target_id=before.target_id)
+        self.latest = {key: owners[key] for key in keys.values()}
         return contested
 
     def _look(self, records: Sequence[Record]) -> dict[str, Sequence[Observed]]:

@@ -29,8 +29,9 @@ class Work:
     fresh: Sequence[tuple[Row, bytes]]
     unchanged: int
     digest: Callable[[bytes], bytes]
-    executor: Executor
+    senders: Executor
     adoption: Adoption
+    number: int
     forced: bool = False
     now: datetime = field(default_factory=clock.now)
 

@@ -72,7 +72,7 @@ def intend(work: Work, planned: Sequence[Sequence[Encoded]]) -> list[Request]:
             run=run,
             flow_id=run.flow_id,
             key=idempotency_key(
-                str(run.pk), str(work.lease.epoch), str(run.pages), str(number), *(one.key for one in batch)
+                str(run.pk), str(work.lease.epoch), str(work.number), str(number), *(one.key for one in batch)
             ),
             epoch=work.lease.epoch,
             records=len(batch),
@@ -89,7 +89,7 @@ def intend(work: Work, planned: Sequence[Sequence[Encoded]]) -> list[Request]:
 def call(work: Work, requests: Sequence[Request]) -> None:
     """Sends the requests side by side. Nothing is sent once the lease is lost; then raises LeaseLostError."""
     crashpoint("after_intent")
-    futures: list[Future[None]] = [work.executor.submit(_send, work, request) for request in requests]
+    futures: list[Future[None]] = [work.senders.submit(_send, work, request) for request in requests]
     for future in futures:
         future.result()
     crashpoint("after_call")
