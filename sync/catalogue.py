@@ -172,7 +172,7 @@ KINDS = _kinds(
         Team.MARKETING,
         "Emarsys has more than one contact for this customer: messages go out twice, revenue is split.",
         "Decide in Emarsys which contact stays and clear the external id or e-mail of the other.",
-        "Retry compares again.",
+        "Retry compares again; orders that waited for the decision follow.",
     ),
     Kind(
         "contested_link",
@@ -218,7 +218,7 @@ KINDS = _kinds(
         Team.FINANCE,
         "Credit lines for which no earlier sale of the same article to the same customer is known.",
         "They were sent as negative revenue. Check whether the sale lies before the data or under another customer.",
-        "Retry looks for the originals again.",
+        "Retry does not help; the next read counts them again.",
     ),
     Kind(
         "case_only_codes",
@@ -227,6 +227,7 @@ KINDS = _kinds(
         "Codes such as 85123A and 85123a count as different articles. They are kept apart exactly as the ERP writes "
         "them.",
         "Unify the codes in the ERP if they mean one article; otherwise waive.",
+        "Retry does not help; the next read counts them again.",
     ),
     Kind(
         "document_changed",

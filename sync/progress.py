@@ -41,7 +41,8 @@ TRIGGERS = {
     "schedule": "by schedule",
     "retry": "by a retry",
     "recheck": "to compare again",
-    "release": "to release held records",
+    "released": "to release held records",
+    "decided": "after two contacts became one",
     "command": "from the command line",
 }
 

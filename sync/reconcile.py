@@ -12,7 +12,7 @@ from django.db.models import Max, Sum
 from connectors.base import Effect, Excluded, Gone, Page
 from connectors.errors import RecordError
 from connectors.records import Sale
-from sync import clock, issues, reading, storage
+from sync import clock, issues, pending, reading, storage
 from sync.ahead import ahead
 from sync.catalogue import OPEN_ISSUES, LedgerState
 from sync.comparison import as_details, compare
@@ -54,7 +54,14 @@ def apply(route: Route, run: SyncRun, found: list[Finding]) -> dict[str, Any]:
             issues.resolve(pks, f"Comparison {run.pk} read both systems completely and found no difference any more.")
         if route.inlet.readable:
             _remember(flow, found)
+            pending.ask(flow, _decided(flow, over), "decided", user=run.asked_by)
     return summary(found)
+
+
+def _decided(flow: Flow, over: list[int]) -> list[str]:
+    """Customers whose contact was ambiguous and is so no more: sent now, as their orders wait for nothing else."""
+    keys = flow.issues.filter(kind="duplicate_in_target", field="contact").values_list("source_id", flat=True)
+    return [key for pks in _parts(over, 500) for key in keys.filter(pk__in=pks)]
 
 
 def summary(found: Iterable[Finding]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 
 from sync import triage
 from sync.models import CrossReference, LedgerEntry, SyncIssue, SyncRun
-from tests.sync.conftest import Control, Load, buckets, flow, invoice, open_issues, people, sync
+from tests.sync.conftest import Control, Load, buckets, flow, invoice, open_issues, people, sync, worked
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Planted = tuple[str, str, str]
@@ -137,6 +137,21 @@ def test_a_difference_that_people_removed_in_emarsys_closes_with_the_next_compar
         ("resolved", False),
         ("open", True),
     ]
+
+
+def test_orders_of_a_customer_with_two_contacts_follow_once_people_left_one(load: Load, marketing: User) -> None:
+    control = load(people(1), [invoice("SO-1", "C-1", A, B)])
+    for contact in (900_001, 900_002):
+        control.put_contact(contact, f3="person1@example.com")
+    sync()
+    assert buckets(sync("sale")) == {"held": 2}
+    control("DELETE", "emarsys/contacts/900002")
+    triage.retry(SyncIssue.objects.get(kind="duplicate_in_target"), marketing)
+    worked(SyncRun.objects.get(kind="compare"))
+    worked(SyncRun.objects.get(kind="sync", state="queued"))
+    worked(SyncRun.objects.get(kind="sync", state="queued", flow=flow("sale")))
+    assert open_issues() == set()
+    assert (len(control.sales()), control.contacts()["C-1"]["id"]) == (2, "900001")
 
 
 def test_what_was_waived_stays_waived_until_a_value_changes(load: Load, marketing: User) -> None:

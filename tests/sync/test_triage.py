@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from sync import triage
+from sync.catalogue import KINDS
 from sync.models import AuditEvent, ControlTotal, LedgerEntry, PendingKey, SyncIssue, SyncRun
 from tests.admin.desk_records import drift, issue, line, person, unknown_outcome
 
@@ -162,3 +163,8 @@ def test_an_unknown_outcome_is_settled_once() -> None:
 def test_an_unknown_outcome_cannot_be_waived_away() -> None:
     with pytest.raises(triage.RefusedError):
         triage.waive(unknown_outcome(), person("finance"), "Never mind")
+
+
+@pytest.mark.parametrize("kind", triage.NOT_BY_KEY)
+def test_a_counted_card_does_not_advise_the_retry_it_does_not_offer(kind: str) -> None:
+    assert KINDS[kind].retry_helps.startswith("Retry does not help")
