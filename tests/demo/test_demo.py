@@ -10,6 +10,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+import requests
 
 from sync.demo.state import Folder
 from tests.demo.conftest import Demo, free_port
@@ -55,6 +56,18 @@ def test_started_again_it_goes_on_and_does_not_tell_the_story_twice(standing: De
     kept = json.loads((standing.state / "demo-logins.json").read_text())
     assert all(f"{role}" in standing.said and password in standing.said for role, password in kept.items())
     assert (standing.state / "demo-logins.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_every_role_signs_in_with_the_password_that_is_printed(standing: Demo) -> None:
+    base = f"http://127.0.0.1:{standing.port}/console"
+    for role, password in json.loads((standing.state / "demo-logins.json").read_text()).items():
+        with requests.Session() as browser:
+            browser.trust_env = False
+            page = browser.get(f"{base}/login/", timeout=10).text
+            [token] = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', page)[:1]
+            form = {"username": role, "password": password, "csrfmiddlewaretoken": token, "next": "/console/"}
+            answer = browser.post(f"{base}/login/", form, headers={"Referer": base}, timeout=20)
+            assert (answer.status_code, answer.url) == (200, f"{base}/"), role
 
 
 def test_flows_have_schedules_and_the_command_line_reaches_the_demo(standing: Demo) -> None:
