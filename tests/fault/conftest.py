@@ -53,4 +53,4 @@ def kill(process: "subprocess.Popen[str]") -> None:
     """The whole worker at once, as the out-of-memory killer or a power cut does it."""
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
-    process.communicate(timeout=10)
+    print(process.communicate(timeout=10)[0])

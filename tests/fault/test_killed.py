@@ -76,12 +76,13 @@ def settled(control: Control, unknown: int) -> None:
         assert not SyncIssue.objects.filter(state="open").exists()
 
 
-def broker(folder: Path) -> tuple[Celery, dict[str, str]]:
+def broker(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Celery, dict[str, str]]:
     """A broker of this test's own (a folder, or database 13 of the Redis that CELERY_BROKER_URL names)."""
     url = os.environ.get("CELERY_BROKER_URL", "")
     app = Celery("doorbell", set_as_current=False)
     if url.startswith("redis"):
         own = f"{url.rsplit('/', 1)[0] if url.count('/') > 2 else url}/13"
+        monkeypatch.setenv("CELERY_BROKER_URL", own)  # Celery asks it before any setting
         app.conf.update(broker_url=own)
         app.control.purge()
         return app, {"CELERY_BROKER_URL": own}
@@ -101,10 +102,10 @@ def broker(folder: Path) -> tuple[Celery, dict[str, str]]:
 
 
 def test_a_celery_worker_killed_mid_run_is_followed_by_another_on_the_same_run(
-    load: Load, start: Started, tmp_path: Path
+    load: Load, start: Started, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     control = load(people(45), **SMALL)
-    app, own = broker(tmp_path)
+    app, own = broker(tmp_path, monkeypatch)
     secret = (Path(os.environ.get("STATE_DIR") or "var") / "secret-key").read_text(encoding="utf-8")
     command = ("-m", "celery", "-A", "integration_console.celery", "worker", "--concurrency", "1", "--loglevel",
                "WARNING", "--without-gossip", "--without-mingle")  # fmt: skip
@@ -113,8 +114,10 @@ def test_a_celery_worker_killed_mid_run_is_followed_by_another_on_the_same_run(
     assert run is not None
     first = start(*command, SECRET_KEY=secret, **own)
     app.send_task("sync.tasks.work", args=[run.pk])
-    wait_until(lambda: SyncRun.objects.get(pk=run.pk).pages >= 2, 40)
-    kill(first)
+    try:
+        wait_until(lambda: SyncRun.objects.get(pk=run.pk).pages >= 2, 40)
+    finally:
+        kill(first)
     run.refresh_from_db()
     assert (run.state, run.epoch) == ("running", 1)
     done = run.accepted
