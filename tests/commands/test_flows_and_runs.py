@@ -80,3 +80,19 @@ def test_a_queued_run_is_cancelled(run: Run, load: Load) -> None:
     assert run("cancel", CUSTOMERS, "--json").one["cancelled"] == [queued.pk]
     assert SyncRun.objects.get(pk=queued.pk).state == "cancelled"
     assert run("cancel", CUSTOMERS, "--json").one["cancelled"] == []
+
+
+@pytest.mark.parametrize("since", ["yesterday", "2025-13-45", "12"])
+def test_a_start_that_is_no_day_is_wrong_usage_and_starts_nothing(run: Run, load: Load, since: str) -> None:
+    load(people(1), [invoice("SO-1", "C-1", ("MUG", "1", "5.00"))])
+    ran = run("sync", SALES, "--since", since)
+    assert ran.code == 2
+    assert "is no day or time such as" in ran.err
+    assert not SyncRun.objects.exists()
+
+
+def test_a_start_cannot_be_given_to_a_run_that_has_begun(run: Run, load: Load) -> None:
+    load(people(1), [invoice("SO-1", "C-1", ("MUG", "1", "5.00"))])
+    SyncRun.objects.create(flow=flow("sale"), state="waiting", trigger="schedule")
+    ran = run("sync", SALES, "--since", "2020-01-01")
+    assert (ran.code, "is under way from elsewhere" in ran.err) == (1, True)

@@ -1,6 +1,7 @@
 """Runs one flow in the foreground, without a worker."""
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
+from datetime import datetime
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -12,6 +13,15 @@ from sync.management.foreground import result, sentence, until_done
 from sync.models import SyncRun
 
 
+def moment(text: str) -> str:
+    """A day or a time in ISO 8601, as it was written."""
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is no day or time such as 2011-12-01 or 2011-12-01T08:00:00Z") from None
+    return text
+
+
 class Command(ConsoleCommand):
     help = "Syncs one flow now, in this process."
 
@@ -19,7 +29,7 @@ class Command(ConsoleCommand):
         parser.add_argument("flow")
         parser.add_argument("--full", action="store_true", help="read everything; what is unchanged is still skipped")
         parser.add_argument("--ids", help="only these source ids, comma separated")
-        parser.add_argument("--since", help="start from this watermark instead of the stored one")
+        parser.add_argument("--since", type=moment, help="start from this day or time instead of the stored watermark")
 
     def handle(self, *args: Any, **options: Any) -> None:
         flow = self.flow(options["flow"])
@@ -29,9 +39,16 @@ class Command(ConsoleCommand):
         run = runs.start(flow, trigger="command", full=options["full"], keys_only=bool(ids), ring=False)
         if run is None:
             raise CommandError(f"{flow} cannot start now.", returncode=1)
-        if options["since"] and run.state == RunState.QUEUED:
-            SyncRun.objects.filter(pk=run.pk).update(watermark_from=options["since"])
+        if options["since"]:
+            self._from(run, options["since"])
         run = until_done(run, self.progress)
         self.one(result(run), options["json"], sentence(run))
         if run.state != RunState.COMPLETED:
             raise CommandError(run.message or f"The run ended as {run.state}.", returncode=1)
+
+    def _from(self, run: SyncRun, since: str) -> None:
+        """Where the run starts; one that has begun already started elsewhere."""
+        if not SyncRun.objects.filter(pk=run.pk, state=RunState.QUEUED).update(watermark_from=since):
+            raise CommandError(
+                f"Run {run.pk} of {run.flow} is under way from elsewhere; wait for its end, or cancel it.", returncode=1
+            )
