@@ -1,6 +1,7 @@
 """Keys that must be looked at again: asked for here, taken by the next page boundary or a short run."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Q
@@ -13,7 +14,7 @@ TABLE = storage.table(
     PendingKey,
     ["flow_id", "key", "reason", "asked_by_id", "urgent", "not_before", "created_at"],
     conflict=("flow_id", "key"),
-    update=("reason", "asked_by_id"),
+    update=("reason", "asked_by_id", "created_at"),
 )
 CHUNK = 500
 
@@ -37,9 +38,10 @@ def due(flow: Flow) -> dict[str, str]:
     return dict(waiting.order_by("-urgent", "id").values_list("key", "reason")[:CHUNK])
 
 
-def done(flow: Flow, keys: Sequence[str]) -> None:
+def done(flow: Flow, keys: Sequence[str], since: datetime | None = None) -> None:
+    """They were looked at; what was asked for once more after `since` stays, to be looked at again."""
     if keys:
-        PendingKey.objects.filter(flow=flow, key__in=keys).delete()
+        PendingKey.objects.filter(flow=flow, key__in=keys, created_at__lte=since or clock.now()).delete()
 
 
 def start_runs() -> None:

@@ -169,3 +169,19 @@ def test_the_same_key_asked_for_twice_is_looked_at_once(load: Load) -> None:
     assert PendingKey.objects.count() == 1
     assert retried().read == 1
     assert open_issues() == set()
+
+
+def test_a_retry_asked_for_while_the_record_is_under_way_is_not_lost(load: Load) -> None:
+    """Whoever corrects the ERP and presses Retry once more must not be served with what was read before."""
+    control = load(people(1))
+    control.fault("slow", system="emarsys", method="PUT", path="/contact/", seconds=1)
+    pending.ask(flow(), ["usmf|C-1"], "retry")
+    run = SyncRun.objects.get()
+    worker = in_thread(pipeline.work, run.pk)
+    wait_until(lambda: bool(control("GET", "faults")[0]["struck"]))
+    control.customer("C-1", AddressCity="York")
+    pending.ask(flow(), ["usmf|C-1"], "retry")
+    worker.join(20)
+    assert control.contacts()["C-1"]["11"] == "York"
+    run.refresh_from_db()
+    assert (run.state, run.read, PendingKey.objects.count()) == ("completed", 2, 0)
