@@ -87,16 +87,36 @@ class Finding:
         return (self.source_id, self.target_id, self.kind, self.field)
 
 
+REFUSED = ("duplicate_in_target", "contact")
+"""A customer that was not sent, as several contacts could be meant."""
+
+
 def raise_all(flow: Flow, run_id: int | None, findings: Iterable[Finding]) -> int:
     """Opens these, or counts another occurrence. What people waived stays waived until a value changes."""
     unique = {finding.key: finding for finding in findings}
     if not unique:
         return 0
     past = _past(flow, {finding.source_id for finding in unique.values()})
-    opened = [finding for finding in unique.values() if not _waived(past.get(finding.key), finding)]
+    named = _named(flow, unique.values())
+    opened = [
+        finding
+        for finding in unique.values()
+        if not _waived(past.get(finding.key), finding)
+        and not (finding.key[2:] == REFUSED and finding.source_id in named)
+    ]
     now = clock.now()
     storage.upsert(TABLE, [_row(flow, run_id, finding, finding.key in past, now) for finding in opened])
     return len(opened)
+
+
+def _named(flow: Flow, findings: Iterable[Finding]) -> set[str]:
+    """Of the customers that could not be sent for their several contacts: those whose contacts a comparison has
+    named already. One problem is one exception."""
+    refused = [finding.source_id for finding in findings if finding.key[2:] == REFUSED]
+    if not refused:
+        return set()
+    doubles = [key for key in open_keys(flow, refused) if key[3] == REFUSED[0]]
+    return {source_id for _, source_id, _, _, field in doubles if field != REFUSED[1]}
 
 
 def _past(flow: Flow, source_ids: set[str]) -> dict[Key, tuple[str, str, str]]:

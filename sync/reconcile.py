@@ -1,7 +1,7 @@
 """Compares both systems record by record. With `apply` it opens and closes exceptions; without, it is the audit."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -42,25 +42,33 @@ def apply(route: Route, run: SyncRun, found: list[Finding]) -> dict[str, Any]:
     with transaction.atomic():
         for part in _parts(found, 2_000):
             issues.raise_all(flow, run.pk, part)
-        current = {finding.key for finding in found}
-        over = [
-            pk
-            for pk, *key in flow.issues.filter(kind__in=kinds, state__in=OPEN_ISSUES).values_list(
-                "pk", "source_id", "target_id", "kind", "field"
-            )
-            if tuple(key) not in current
-        ]
+        over, named = _over(flow, kinds, found)
         for pks in _parts(over, 500):
             issues.resolve(pks, f"Comparison {run.pk} read both systems completely and found no difference any more.")
+        for pks in _parts(named, 500):
+            issues.resolve(pks, f"Comparison {run.pk} named the contacts: they stand in an exception of their own.")
         if route.inlet.readable:
             _remember(flow, found)
             pending.ask(flow, _decided(flow, over), "decided", user=run.asked_by)
     return summary(found)
 
 
+def _over(flow: Flow, kinds: Sequence[str], found: list[Finding]) -> tuple[list[int], list[int]]:
+    """The open exceptions that were not found again; apart those that now have an exception with the contacts' ids."""
+    current = {finding.key for finding in found}
+    doubles = {finding.source_id for finding in found if finding.kind == issues.REFUSED[0]}
+    over: list[int] = []
+    named: list[int] = []
+    opened = flow.issues.filter(kind__in=kinds, state__in=OPEN_ISSUES)
+    for pk, *key in opened.values_list("pk", "source_id", "target_id", "kind", "field"):
+        if tuple(key) not in current:
+            (named if tuple(key[2:]) == issues.REFUSED and key[0] in doubles else over).append(pk)
+    return over, named
+
+
 def _decided(flow: Flow, over: list[int]) -> list[str]:
     """Customers whose contact was ambiguous and is so no more: sent now, as their orders wait for nothing else."""
-    keys = flow.issues.filter(kind="duplicate_in_target", field="contact").values_list("source_id", flat=True)
+    keys = flow.issues.filter(kind=issues.REFUSED[0]).values_list("source_id", flat=True)
     return [key for pks in _parts(over, 500) for key in keys.filter(pk__in=pks)]
 
 
@@ -87,7 +95,7 @@ def _remember(flow: Flow, found: list[Finding]) -> None:
     unlinked = {
         finding.source_id
         for finding in found
-        if finding.kind in ("missing_in_target", "not_linked") or finding.key[2:] == ("duplicate_in_target", "contact")
+        if finding.kind in ("missing_in_target", "not_linked") or finding.key[2:] == issues.REFUSED
     }
     for keys in _parts(sorted(unlinked), 500):
         links.filter(source_id__in=keys).update(target_id="")

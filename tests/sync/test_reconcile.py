@@ -154,6 +154,23 @@ def test_orders_of_a_customer_with_two_contacts_follow_once_people_left_one(load
     assert (len(control.sales()), control.contacts()["C-1"]["id"]) == (2, "900001")
 
 
+@pytest.mark.parametrize("first", ["sync", "comparison"])
+def test_two_contacts_with_one_number_are_one_exception_whoever_saw_them_first(load: Load, first: str) -> None:
+    control = load(people(3))
+    sync()
+    planted = plant(control, "second with number", 2)
+    if first == "comparison":
+        compare()
+    for _ in range(2):
+        control.customer("C-2", AddressCity=f"Town {SyncRun.objects.count()}")
+        assert buckets(sync())["rejected"] == 1
+        compare()
+        assert {one for one in found() if one[0] == planted[0]} == {planted}
+    assert not SyncIssue.objects.filter(regressed=True, kind=planted[0]).exists()
+    assert not SyncRun.objects.filter(state="queued").exists()
+    assert "no difference any more" not in "".join(SyncIssue.objects.values_list("resolution", flat=True))
+
+
 def test_what_was_waived_stays_waived_until_a_value_changes(load: Load, marketing: User) -> None:
     control = load(people(3))
     sync()
