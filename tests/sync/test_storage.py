@@ -68,6 +68,14 @@ def test_few_and_many_rows_are_written_alike(flow: Flow, number: int) -> None:
     assert one.raw_digest == (None if number % 2 else uuid.UUID(bytes=(number - 1).to_bytes(16)))
 
 
+@pytest.mark.parametrize("number", [1, 300])
+def test_rows_taken_for_new_are_written_although_one_is_there(flow: Flow, number: int) -> None:
+    storage.upsert(LINKS, [link(flow, "k0", "old", None)])
+    storage.insert(LINKS, [link(flow, f"k{n}", "new", None) for n in range(number)])
+    assert set(CrossReference.objects.values_list("target_id", flat=True)) == {"new"}
+    assert CrossReference.objects.count() == number
+
+
 def test_a_superseded_link_is_no_conflict(flow: Flow) -> None:
     storage.upsert(LINKS, [link(flow, "k", "old", None, "superseded")])
     storage.upsert(LINKS, [link(flow, "k", "new", None)])
@@ -142,7 +150,8 @@ def test_columns_that_are_not_to_be_updated_keep_their_first_value(flow: Flow) -
 @given(
     st.dictionaries(st.sampled_from("abcdefgh"), st.sampled_from(["", "x@e", "y@e"]), max_size=6),
     st.dictionaries(
-        st.sampled_from("12345678"), st.tuples(st.sampled_from(["", *"abcdz"]), st.sampled_from(["", "x@e", "y@e", "z@e"])),
+        st.sampled_from("12345678"),
+        st.tuples(st.sampled_from(["", *"abcdz"]), st.sampled_from(["", "x@e", "y@e", "z@e"])),
         max_size=6,
     ),
 )  # fmt: skip
