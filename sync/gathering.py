@@ -1,8 +1,8 @@
 """Pages in, units of work out: only new rows, in numbers that fill the target's requests.
 
 A thousand changed records cost one request wherever they stand among a million unchanged ones. What does not
-fill a request is carried to the next unit, and the resume point stays before the page it came from: after a
-crash that page is read again, and what was accepted of it is known by then.
+fill a request is carried to the next unit, and the resume point moves only where nothing is carried: after a
+crash the pages behind it are read again, and what was accepted of them is known by then.
 """
 
 import time
@@ -13,7 +13,7 @@ from connectors.base import Page, Row
 
 Digested = tuple[Row, bytes]
 PATIENCE = 5.0
-"""Seconds after which an unfilled request goes out all the same: progress is seen and kept."""
+"""Seconds after which an unfilled request goes out all the same: progress is kept."""
 
 
 @dataclass
@@ -33,24 +33,28 @@ class Unit:
 
 
 def gathered(
-    pages: Iterable[Page], new: Callable[[Sequence[Row]], list[Digested]], batch: int, patience: float = PATIENCE
+    pages: Iterable[Page],
+    new: Callable[[Sequence[Row]], list[Digested]],
+    batch: int,
+    *,
+    patience: float = PATIENCE,
+    over: Callable[[], bool] = lambda: False,
 ) -> Iterator[Unit]:
-    """`new` tells which rows of a page are not known yet, with their digests."""
+    """`new` tells which rows of a page are not known yet, with their digests; `over` that the slice ends here,
+    so that nothing may be carried."""
     fresh: list[Digested] = []
-    ends: list[tuple[int, str]] = []
-    unchanged, total, since = 0, None, time.monotonic()
+    unchanged, total, clean = 0, None, time.monotonic()
     for page in pages:
         found = new(page.rows)
         unchanged += len(page.rows) - len(found)
         fresh += found
-        ends.append((len(fresh), page.resume))
         total = page.total if total is None else total
-        last = page.watermark is not None
-        due = last or time.monotonic() - since > patience
+        due = page.watermark is not None or over() or time.monotonic() - clean > patience
         if not due and len(fresh) < batch:
             continue
         cut = len(fresh) if due else len(fresh) // batch * batch
-        passed = [resume for end, resume in ends if end <= cut]
-        yield Unit(fresh[:cut], unchanged, (passed[-1] or None) if passed else None, page.watermark, total)
-        fresh, unchanged, since = fresh[cut:], 0, time.monotonic()
-        ends = [(end - cut, resume) for end, resume in ends if end > cut]
+        nothing_carried = cut == len(fresh)
+        yield Unit(fresh[:cut], unchanged, (page.resume or None) if nothing_carried else None, page.watermark, total)
+        fresh, unchanged = fresh[cut:], 0
+        if nothing_carried:
+            clean = time.monotonic()

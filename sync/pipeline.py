@@ -3,6 +3,7 @@
 import gc
 import json
 import logging
+import math
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -103,7 +104,7 @@ def _rare_collection() -> Iterator[None]:
 def _slice(lease: Lease, seconds: float | None) -> bool:
     """Pages until the source has no more; True when the time was over before."""
     run, flow = lease.run, lease.run.flow
-    ends = time.monotonic() + seconds if seconds is not None else None
+    ends = time.monotonic() + (math.inf if seconds is None else seconds)
     route = flows.open_route(flow, limits_for(flow.source, lease), limits_for(flow.target, lease))
     with _senders() as senders, _writer() as writer:
         adoption = Adoption(flow, route.sink, route.inlet)
@@ -112,17 +113,28 @@ def _slice(lease: Lease, seconds: float | None) -> bool:
         lease.change(mapping_version=route.version[:60])
         if _stop_asked(slice_):
             return False
-        for _ in _steps(slice_):
+        _take_back(lease)
+        for _ in _steps(slice_, over=lambda: time.monotonic() > ends):
             if _stop_asked(slice_):
                 return False
-            if ends and time.monotonic() > ends and not run.scan_done:
+            if time.monotonic() > ends and not run.scan_done:
                 slice_.settle()
                 return True
     _complete(route, lease)
     return False
 
 
-def _steps(slice_: "Slice") -> Iterator[None]:
+def _take_back(lease: Lease) -> None:
+    """After a crash the page at the resume point is read again: what was counted of it is taken back, so that
+    every record still ends in one bucket. What was accepted of it then counts as unchanged."""
+    counted = lease.run.since_resume
+    if counted:
+        RunPage.objects.filter(run=lease.run, number__gt=F("run__pages") - counted["pages"]).delete()
+        lease.change(since_resume={}, **{name: F(name) - number for name, number in counted.items()})
+        lease.run.refresh_from_db()
+
+
+def _steps(slice_: "Slice", over: Callable[[], bool]) -> Iterator[None]:
     """The run page by page. Keys that somebody asked for join in at every boundary: a retry never waits for a
     long scan."""
     run, flow = slice_.lease.run, slice_.route.flow
@@ -131,7 +143,7 @@ def _steps(slice_: "Slice") -> Iterator[None]:
     if run.keys_only or run.scan_done:
         return
     pages = ahead(slice_.route.source.read(flow.stream, run.watermark_from, run.resume))
-    for unit in gathered(pages, slice_.new, slice_.route.inlet.batch):
+    for unit in gathered(pages, slice_.new, slice_.route.inlet.batch, over=over):
         slice_.unit(unit)
         yield
         while slice_.pending():
@@ -245,7 +257,8 @@ class Slice:
 
     def pending(self) -> bool:
         """Looks at the next keys that somebody asked for; False when there are none."""
-        flow, keys = self.route.flow, list(pending.due(self.route.flow))
+        flow, since = self.route.flow, clock.now()
+        keys = list(pending.due(flow))
         if not keys:
             return False
         self.settle()
@@ -253,11 +266,11 @@ class Slice:
         for page in self.route.source.fetch(flow.stream, keys):
             found |= self._keys(page)
             result = self._deliver(Unit([(row, self.digest(row)) for row in page.rows]), forced=True)
-            self._remember(result)
+            self._remember(result, forced=True)
             if result.interrupted:
                 raise result.interrupted
         with transaction.atomic():
-            pending.done(flow, keys)
+            pending.done(flow, keys, since)
             issues.not_found(flow, [key for key in keys if key not in found])
             issues.looked_at(flow, keys)
         return True
@@ -294,6 +307,7 @@ class Slice:
         *,
         resume: str | None = None,
         watermark: str | None = None,
+        forced: bool = False,
     ) -> None:
         """One transaction, fenced by the epoch: links, ledger, exceptions, buckets, resume point, watermark."""
         run = self.lease.run
@@ -305,24 +319,25 @@ class Slice:
             issues.settle(self.route.flow, run.pk, result, still_open, healed)
             ledger.after_page(self.route.flow, result)
             if not result.interrupted:
-                self._count(result, resume, watermark)
+                self._count(result, resume, watermark, forced)
             else:
                 self.lease.change(writes=F("writes") + result.requests)
         crashpoint("after_remember")
         run.refresh_from_db()
 
-    def _count(self, result: PageResult, resume: str | None, watermark: str | None) -> None:
+    def _count(self, result: PageResult, resume: str | None, watermark: str | None, forced: bool) -> None:
         run = self.lease.run
-        values: dict[str, Any] = {bucket.value: F(bucket.value) + result.count(bucket) for bucket in Bucket}
+        counted = {bucket.value: result.count(bucket) for bucket in Bucket} | {"read": result.read, "pages": 1}
+        values: dict[str, Any] = {name: F(name) + number for name, number in counted.items()}
         if resume is not None:
-            values["resume"] = resume
+            values |= {"resume": resume, "since_resume": {}}
+        elif not forced:
+            values["since_resume"] = {name: number + run.since_resume.get(name, 0) for name, number in counted.items()}
         if watermark is not None:
             values |= {"watermark_to": watermark, "scan_done": True}  # only the last page has one
         if self.total is not None:
             values["total"] = self.total
         self.lease.change(
-            read=F("read") + result.read,
-            pages=F("pages") + 1,
             writes=F("writes") + result.requests,
             attempt=0,
             failures=0,

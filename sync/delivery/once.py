@@ -64,7 +64,7 @@ def deliver_once(work: Work) -> PageResult:
     found = candidates(work, result)
     past = _past(work, [candidate.key for candidate in found])
     due, rows = _sort(work, found, past, result)
-    requests = _send(work, due, result)
+    requests = _send(work, due, past)
     result.requests = sum(request.calls for request in requests)
     result.interrupted = next((request.error for request in requests if request.error), None)
     rows += _outcome_rows(work, due, requests, result)
@@ -182,7 +182,9 @@ def _sent_before(work: Work, candidate: Candidate, before: Sequence[Any], result
     return []
 
 
-def _send(work: Work, due: Sequence[tuple[Candidate, Sale, Encoded]], result: PageResult) -> list[Request]:
+def _send(
+    work: Work, due: Sequence[tuple[Candidate, Sale, Encoded]], past: Mapping[str, Sequence[Any]]
+) -> list[Request]:
     """Ledger rows and deliveries in one commit, then the requests."""
     inlet = work.route.inlet
     by_key = {candidate.key: (candidate, sale) for candidate, sale, _ in due}
@@ -194,7 +196,8 @@ def _send(work: Work, due: Sequence[tuple[Candidate, Sale, Encoded]], result: Pa
             for request in requests
             for one in request.batch
         ]
-        storage.upsert(LINES, rows)
+        storage.insert(LINES, [line for line in rows if line[1] not in past])
+        storage.upsert(LINES, [line for line in rows if line[1] in past])
     call(work, requests)
     return requests
 

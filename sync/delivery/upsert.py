@@ -67,7 +67,8 @@ def deliver_upsert(work: Work) -> PageResult:
     result.requests = sum(request.calls for request in requests)
     result.interrupted = next((request.error for request in requests if request.error), None)
     rows = _link_rows(work, linked, untouched, requests, result)
-    result.write = partial(_write, requests, rows)
+    fresh = [row for row in rows if row[1] not in links]
+    result.write = partial(_write, requests, fresh, [row for row in rows if row[1] in links])
     return result
 
 
@@ -80,9 +81,12 @@ def _call(work: Work, requests: Sequence[Request]) -> None:
         raise
 
 
-def _write(requests: Sequence[Request], rows: Sequence[tuple[object, ...]]) -> None:
+def _write(
+    requests: Sequence[Request], fresh: Sequence[tuple[object, ...]], known: Sequence[tuple[object, ...]]
+) -> None:
     write_outcomes(requests)
-    storage.upsert(LINKS, rows)
+    storage.insert(LINKS, fresh)
+    storage.upsert(LINKS, known)
 
 
 def _limits(work: Work) -> tuple[int, int]:

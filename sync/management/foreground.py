@@ -1,16 +1,19 @@
 """A run worked on in this process, without a worker, and told as it goes."""
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from django.db import connection
 from django.forms.models import model_to_dict
 
 from sync import pipeline
 from sync.catalogue import Bucket, RunState
 from sync.models import SyncRun
 
-SLICE = 2.0
+INTERVAL = 2.0
 """Seconds between two lines of progress."""
 
 
@@ -18,15 +21,41 @@ def until_done(run: SyncRun, show: Callable[[str], None]) -> SyncRun:
     """Works on the run until it has ended; where a worker has taken it, waits for that worker."""
     before = None
     while run.active:
-        pipeline.work(run.pk, seconds=SLICE)
+        with _told(run.pk, show):
+            pipeline.work(run.pk)
         run.refresh_from_db()
-        show(f"run {run.pk} {run.state}: {run.read:,} read of {run.total or '?'}   ")
-        if run.state == RunState.WAITING:
-            show(f"run {run.pk} waits: {run.message}")
+        show(_progress(run))
         if run.active and run.heartbeat_at == before:
             time.sleep(1)
         before = run.heartbeat_at
     return run
+
+
+@contextmanager
+def _told(run_id: int, show: Callable[[str], None]) -> Iterator[None]:
+    """Progress from a thread of its own: the work is not cut into slices for it."""
+    stop = threading.Event()
+
+    def tell() -> None:
+        try:
+            while not stop.wait(INTERVAL):
+                show(_progress(SyncRun.objects.get(pk=run_id)))
+        finally:
+            connection.close()
+
+    teller = threading.Thread(target=tell, name="progress", daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        teller.join(5)
+
+
+def _progress(run: SyncRun) -> str:
+    if run.state == RunState.WAITING:
+        return f"run {run.pk} waits: {run.message}"
+    return f"run {run.pk} {run.state}: {run.read:,} read of {run.total or '?'}   "
 
 
 def result(run: SyncRun) -> dict[str, Any]:

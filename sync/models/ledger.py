@@ -13,7 +13,7 @@ class LedgerEntry(models.Model):
     business day. `original` is the line a credit most likely belongs to: inferred, the ERP names none.
     """
 
-    flow = models.ForeignKey("sync.Flow", models.CASCADE, related_name="ledger")
+    flow = models.ForeignKey("sync.Flow", models.CASCADE, related_name="ledger", db_index=False)
     source_id = models.CharField(max_length=200)
     document = models.CharField(max_length=120)
     line = models.CharField(max_length=40)
@@ -34,7 +34,9 @@ class LedgerEntry(models.Model):
     rule = models.CharField(max_length=40, blank=True, help_text="The rule that excluded the line")
     original = models.CharField(max_length=200, blank=True)
     raw_digest = models.UUIDField(null=True, blank=True)
-    delivery = models.ForeignKey("sync.Delivery", models.SET_NULL, null=True, blank=True, related_name="entries")
+    delivery = models.ForeignKey(
+        "sync.Delivery", models.SET_NULL, null=True, blank=True, related_name="entries", db_index=False
+    )
     run = models.ForeignKey("sync.SyncRun", models.SET_NULL, null=True, blank=True, related_name="+")
     updated_at = models.DateTimeField()
 

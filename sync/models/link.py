@@ -16,7 +16,7 @@ class CrossReference(models.Model):
     table does not show it.
     """
 
-    flow = models.ForeignKey("sync.Flow", models.CASCADE, related_name="links")
+    flow = models.ForeignKey("sync.Flow", models.CASCADE, related_name="links", db_index=False)
     source_id = models.CharField(max_length=200)
     target_id = models.CharField(max_length=60, blank=True)
     state = models.CharField(max_length=12, default=LinkState.ACTIVE, choices=[(s.value, s.value) for s in LinkState])
@@ -24,7 +24,7 @@ class CrossReference(models.Model):
     raw_digest = models.UUIDField(null=True, blank=True)
     sent_digest = models.UUIDField(null=True, blank=True)
     email_digest = models.UUIDField(null=True, blank=True)
-    superseded_by = models.ForeignKey("self", models.SET_NULL, null=True, blank=True)
+    superseded_by = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, db_index=False)
     first_synced_at = models.DateTimeField(null=True, blank=True)
     last_synced_at = models.DateTimeField(null=True, blank=True)
     confirmed_at = models.DateTimeField(null=True, blank=True, help_text="When reading the target last showed it")

@@ -47,6 +47,9 @@ class SyncRun(models.Model):
     held = models.PositiveIntegerField(default=0)
     rejected = models.PositiveIntegerField(default=0)
     unknown = models.PositiveIntegerField(default=0)
+    since_resume = models.JSONField(
+        default=dict, blank=True, help_text="What was counted after the resume point: taken back when it is read again"
+    )
     pages = models.PositiveIntegerField(default=0)
     writes = models.PositiveIntegerField(default=0, help_text="Requests that wrote to the target")
     findings = models.JSONField(default=dict, blank=True)

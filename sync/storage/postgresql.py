@@ -29,6 +29,10 @@ TYPES = {
 
 
 class PostgreSQL:
+    def insert(self, table: Table, rows: Iterable[Sequence[Any]]) -> None:
+        with connection.wrap_database_errors, self._cursor() as cursor:
+            self._copy_into(cursor, table.name, table, rows)
+
     def upsert(self, table: Table, rows: Iterable[Sequence[Any]]) -> None:
         rows = list(rows)
         if len(rows) > 100:
@@ -52,12 +56,16 @@ class PostgreSQL:
             cursor.execute(
                 f"CREATE TEMPORARY TABLE {temporary} ON COMMIT DROP AS SELECT {names} FROM {table.name} WITH NO DATA"
             )
-            with cursor.copy(f"COPY {temporary} ({names}) FROM STDIN (FORMAT BINARY)") as copy:
-                copy.set_types([TYPES[kind] for kind in table.kinds()])
-                for row in rows:
-                    copy.write_row(row)
+            self._copy_into(cursor, temporary, table, rows)
             cursor.execute(table.insert(f"SELECT {names} FROM {temporary}"))
             cursor.execute(f"DROP TABLE {temporary}")
+
+    @staticmethod
+    def _copy_into(cursor: psycopg.Cursor[Any], name: str, table: Table, rows: Iterable[Sequence[Any]]) -> None:
+        with cursor.copy(f"COPY {name} ({', '.join(table.columns)}) FROM STDIN (FORMAT BINARY)") as copy:
+            copy.set_types([TYPES[kind] for kind in table.kinds()])
+            for row in rows:
+                copy.write_row(row)
 
     def known(self, model: type[models.Model], column: str, digests: Sequence[bytes], where: str) -> set[bytes]:
         wanted = "{" + ",".join(digest.hex() for digest in digests) + "}"

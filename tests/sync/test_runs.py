@@ -1,5 +1,6 @@
 """A run's life: one at a time, under a lease, ending in good order, going on after whatever happened."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -140,6 +141,36 @@ def test_a_crashed_run_goes_on_in_the_same_row_from_its_resume_point(load: Load)
     assert (run.state, run.epoch, buckets(run)) == ("completed", 3, {"accepted": 30})
     assert sum(one["records"] for one in control.requests(path="CustomersV3", system="dynamics365")) == 20
     assert len(control.all_contacts()) == 30
+
+
+def test_what_a_crash_lets_come_twice_is_counted_once(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten of a page went out, two were carried; the pages come again, and every record has one bucket."""
+    control = load(people(36), DYNAMICS365_PAGE_SIZE="12", EMARSYS_CONTACT_BATCH="10")
+    run = started()
+    lease = runs.take(run.pk)
+    assert lease is not None
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, "_stop_asked", stopping_after(2))
+        with lease, pytest.raises(KeyboardInterrupt):
+            pipeline._slice(lease, None)
+    run.refresh_from_db()
+    assert (run.read, run.resume, run.since_resume["read"]) == (20, "", 20)
+    expired(run)
+    run = worked(run)
+    assert (run.state, run.read, run.accepted + run.unchanged) == ("completed", 36, 36)
+    assert len(control.all_contacts()) == 36
+
+
+def stopping_after(calls: int) -> Callable[[object], bool]:
+    """Stands for a worker that dies at its n-th page boundary."""
+    left = iter(range(calls))
+
+    def asked(_: object) -> bool:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return False
+
+    return asked
 
 
 def test_after_three_crashes_without_a_page_a_run_is_lost_and_says_so(load: Load) -> None:
