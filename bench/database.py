@@ -27,7 +27,7 @@ class Server:
     def settings(self) -> dict[str, str]:
         with psycopg.connect(self.url) as connection:
             rows = connection.execute("SELECT name, setting FROM pg_settings WHERE name = ANY(%s)", [list(SHOWN)])
-            found = dict(rows.fetchall())
+            found: dict[str, str] = dict(rows.fetchall())
             return {name: found[name] for name in SHOWN}
 
     def backends(self, database: str) -> list[int]:
@@ -36,7 +36,7 @@ class Server:
             rows = connection.execute("SELECT pid FROM pg_stat_activity WHERE datname = %s", [database])
             return [pid for (pid,) in rows]
 
-    def run(self, *statements: sql.Composable) -> None:
+    def run(self, *statements: sql.SQL | sql.Composed) -> None:
         with psycopg.connect(self.url, autocommit=True) as connection:
             for statement in statements:
                 connection.execute(statement)

@@ -6,7 +6,7 @@ Its unique constraint covers all rows: `bulk_create` cannot name the condition o
 import os
 import uuid
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import django
 import environ
@@ -28,6 +28,7 @@ from django.utils import timezone
 
 class Flow(models.Model):
     name = models.CharField(max_length=120, unique=True)
+    objects: ClassVar[models.Manager["Flow"]] = models.Manager()
 
     class Meta:
         app_label = "bench"
@@ -39,7 +40,7 @@ class Flow(models.Model):
 class Link(models.Model):
     """Source id ↔ target id, as in `sync.models.CrossReference`."""
 
-    flow = models.ForeignKey(Flow, models.CASCADE, related_name="links")
+    flow = models.ForeignKey(Flow, models.CASCADE, related_name="links", db_index=False)
     source_id = models.CharField(max_length=200)
     target_id = models.CharField(max_length=60, blank=True)
     state = models.CharField(max_length=12, default="active")
@@ -47,10 +48,11 @@ class Link(models.Model):
     raw_digest = models.UUIDField(null=True, blank=True)
     sent_digest = models.UUIDField(null=True, blank=True)
     email_digest = models.UUIDField(null=True, blank=True)
-    superseded_by = models.ForeignKey("self", models.SET_NULL, null=True, blank=True)
+    superseded_by = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, db_index=False)
     first_synced_at = models.DateTimeField(null=True, blank=True)
     last_synced_at = models.DateTimeField(null=True, blank=True)
     confirmed_at = models.DateTimeField(null=True, blank=True)
+    objects: ClassVar[models.Manager["Link"]] = models.Manager()
 
     class Meta:
         app_label = "bench"

@@ -13,9 +13,9 @@ CEILING = 16_667
 LIBRARIES = ("Django", "psycopg", "requests", "msgspec")
 
 
-def head(count: int, seed: int, server: Mapping[str, str]) -> None:
+def head(what: str, server: Mapping[str, str]) -> None:
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in LIBRARIES)
-    print(f"bench/sync: {count:,} customers, seed {seed}; emulated F&O and Emarsys in one process on loopback")
+    print(f"{what}; emulated F&O and Emarsys in one process on loopback")
     print(f"machine   : {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {platform.platform()}")
     print(f"software  : Python {platform.python_version()}, {versions}")
     print(f"PostgreSQL: {', '.join(f'{name} {value}' for name, value in server.items())}")

@@ -8,9 +8,7 @@ timed ones. Settings are the defaults throughout.
 import argparse
 import dataclasses
 import json
-import os
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,9 +17,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bench import customers, proof, report
-from bench.database import Server, manage
-from bench.emulated import Emulated, emulators
 from bench.measured import TICK, Measured, cpu_of, run
+from bench.stage import NoServerError, Stage, stage
 
 FLOW = "dynamics365.customer"
 CONTESTANTS = {
@@ -63,12 +60,11 @@ class Timed:
 class Bench:
     count: int
     seed: int
-    emulated: Emulated
-    server: Server
-    dataset: Path
-    account: customers.Account
-    environment: Mapping[str, str]
-    template: str
+    stage: Stage
+
+    def __post_init__(self) -> None:
+        self.emulated, self.server = self.stage.emulated, self.stage.server
+        self.account = self.emulated.account()
 
     def people(self) -> Iterator[dict[str, str]]:
         return customers.people(self.count, self.seed)
@@ -76,7 +72,7 @@ class Bench:
     def passes(self) -> Iterator[Timed]:
         for number in range(PASSES):
             for name in CONTESTANTS:
-                with self.server.database(f"{self.template}_{name}_{number}", self.template) as url:
+                with self.server.database(f"{self.stage.template}_{name}_{number}", self.stage.template) as url:
                     yield from self._console(url) if name == "console" else self._peer(name, url)
 
     def timed(self, kept: Path | None) -> None:
@@ -92,23 +88,23 @@ class Bench:
 
     def profile(self) -> None:
         """A run of its own with timers inside, so that they cost the timed ones nothing."""
-        with self.server.database(f"{self.template}_profile", self.template) as url:
-            self._fresh()
+        with self.server.database(f"{self.stage.template}_profile", self.stage.template) as url:
+            self.stage.fresh()
             command = [sys.executable, "-m", "bench.phases", FLOW]
-            done = run(command, {**self.environment, "DATABASE_URL": url}, timeout=LIMIT)
+            done = run(command, {**self.stage.environment, "DATABASE_URL": url}, timeout=LIMIT)
         if done.status:
             raise proof.WrongError(f"the profile ended with {done.status}: {done.errors[-2000:]}")
         report.phases(json.loads(done.output.strip().splitlines()[-1]), self.count)
 
     def _peer(self, name: str, url: str) -> Iterator[Timed]:
-        self._fresh()
+        self.stage.fresh()
         timed = self._timed(name, [sys.executable, "-m", "bench.peers", name], url)
         proof.contacts(self.emulated.contacts(), self.people(), self.account)
         yield timed
 
     def _console(self, url: str) -> Iterator[Timed]:
         """The first load, a second run, and one with every thousandth customer changed."""
-        self._fresh()
+        self.stage.fresh()
         yield self._sync("console", url)
         proof.contacts(self.emulated.contacts(), self.people(), self.account)
         self.emulated.forget_requests()
@@ -128,13 +124,13 @@ class Bench:
     def _sync(self, name: str, url: str) -> Timed:
         return self._timed(name, [sys.executable, "manage.py", "sync", FLOW, "--json"], url)
 
-    def _fresh(self) -> None:
-        self.emulated.reset(self.dataset)
-        self.server.settle()
-
     def _timed(self, name: str, command: list[str], url: str) -> Timed:
         database = urlsplit(url).path.strip("/")
-        own = {**self.environment, "DATABASE_URL": url, "BENCH_ACCOUNT": json.dumps(dataclasses.asdict(self.account))}
+        own = {
+            **self.stage.environment,
+            "DATABASE_URL": url,
+            "BENCH_ACCOUNT": json.dumps(dataclasses.asdict(self.account)),
+        }
         before = cpu_of(self.emulated.pid)
         done = run(command, own, lambda: self.server.backends(database), LIMIT)
         spent = cpu_of(self.emulated.pid) - before
@@ -187,29 +183,16 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="write every figure there")
     parser.add_argument("--only", choices=("timed", "profile"), help="leave out where the time goes, or all but that")
     options = parser.parse_args()
-    url = os.environ.get("DATABASE_URL", "")
-    if not url.startswith(("postgres://", "postgresql://")):
-        parser.error("DATABASE_URL must name a PostgreSQL server where databases may be created")
-    server, template = Server(url), f"bench_{os.getpid()}"
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder, server.database(template) as template_url:
-        dataset = Path(folder) / "dataset"
-        customers.write(dataset, options.customers, options.seed)
-        with emulators(dataset, Path(folder) / "emulators.log") as emulated:
-            environment = {
-                **emulated.environment(),
-                "STATE_DIR": str(Path(folder) / "state"),
-                "LOG_LEVEL": "ERROR",
-                "PYTHONUNBUFFERED": "1",
-            }
-            manage(["migrate", "--verbosity", "0"], {**environment, "DATABASE_URL": template_url})
-            bench = Bench(
-                options.customers, options.seed, emulated, server, dataset, emulated.account(), environment, template
-            )
-            report.head(options.customers, options.seed, server.settings())
+    try:
+        with stage(lambda folder: customers.write(folder, options.customers, options.seed)) as ready:
+            bench = Bench(options.customers, options.seed, ready)
+            report.head(f"bench/sync: {options.customers:,} customers, seed {options.seed}", ready.server.settings())
             if options.only != "profile":
                 bench.timed(options.json)
             if options.only != "timed":
                 bench.profile()
+    except NoServerError as problem:
+        parser.error(str(problem))
     return 0
 
 
