@@ -58,3 +58,5 @@ def gathered(
         fresh, unchanged = fresh[cut:], 0
         if nothing_carried:
             clean = time.monotonic()
+    if fresh or unchanged:  # a source that never said which page was its last
+        yield Unit(fresh, unchanged, None, None, total)

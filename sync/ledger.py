@@ -161,6 +161,7 @@ def _codes(flow: Flow, run_id: int) -> None:
         folded.setdefault(sku.lower(), []).append(sku)
     codes = sorted(code for same in folded.values() for code in sorted(same)[1:])
     if not codes:
+        issues.resolve_where(flow, f"Run {run_id} found none any more.", kind="case_only_codes")
         return
     issues.raise_all(
         flow,

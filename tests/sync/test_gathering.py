@@ -50,3 +50,9 @@ def test_the_resume_point_moves_only_where_nothing_is_carried(pages: Pages, batc
 
 def test_an_unfilled_request_goes_out_when_it_has_waited_long_enough() -> None:
     assert [len(unit.fresh) for unit in units([(5, 1), (5, 1), (5, 1)], 10, patience=-1)] == [1, 1, 1]
+
+
+def test_a_source_that_never_names_its_last_page_loses_nothing() -> None:
+    pages = [Page([b"a", b"b"], resume="1"), Page([b"c"], resume="2")]
+    made = list(gathered(iter(pages), lambda rows: [(row, row) for row in rows], 2))
+    assert [len(unit.fresh) for unit in made] == [2, 1]
