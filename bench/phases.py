@@ -16,7 +16,7 @@ from typing import Any
 
 PHASES = (
     ("read wait", "sync.pipeline", "ahead"),
-    ("digest and probe", "sync.pipeline", "Slice.new"),
+    ("digest and probe", "sync.slices", "Slice.new"),
     ("map", "sync.delivery.upsert", "candidates"),
     ("look up links", "sync.delivery.upsert", "_links"),
     ("adoption", "sync.delivery.adoption", "Adoption.match"),
@@ -30,8 +30,8 @@ PHASES = (
     ("remember: exceptions", "sync.issues", "raise_all"),
     ("remember: exceptions", "sync.issues", "settle"),
     ("remember: exceptions", "sync.issues", "healed"),
-    ("remember: buckets, resume point", "sync.pipeline", "Slice._count"),
-    ("remember: the rest, commit", "sync.pipeline", "Slice._remember"),
+    ("remember: buckets, resume point", "sync.slices", "Slice._count"),
+    ("remember: the rest, commit", "sync.slices", "Slice._remember"),
     ("pending keys", "sync.pending", "due"),
     ("opening both ends", "sync.flows", "open_route"),
     ("cancelled or paused?", "sync.pipeline", "_stop_asked"),

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db.models import Q
 
-from sync import catalogue, clock, storage
+from sync import catalogue, clock, reading, storage
 from sync.catalogue import OPEN_ISSUES, IssueState
 from sync.models import Flow, SyncIssue
 
@@ -216,8 +216,6 @@ def healed(route: Any, still_open: Sequence[OpenKey]) -> dict[str, str]:
     keys = sorted({source_id for _, source_id, _, kind, _ in still_open if kind in COMPARED})
     if not keys or not route.inlet.readable:
         return {}
-    from sync import reading
-
     return reading.equal_now(route, keys)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import Count, F, Max, Q, QuerySet, Sum
 
-from sync import clock, issues
+from sync import clock, issues, pending
 from sync.catalogue import LedgerState
 from sync.delivery.page import PageResult
 from sync.issues import Finding
@@ -249,7 +249,13 @@ def _does_not_add_up(one: dict[str, Any]) -> Finding:
     )
 
 
-def release_held(customers_flow: Flow) -> dict[Flow, list[str]]:
+def release(customers_flow: Flow) -> None:
+    """After a run of a parent entity: its held children are looked at again."""
+    for flow, keys in _released(customers_flow).items():
+        pending.ask(flow, keys, "released")
+
+
+def _released(customers_flow: Flow) -> dict[Flow, list[str]]:
     """Documents that were held for customers whose contact is confirmed now, by the flow that sends them."""
     confirmed = CrossReference.objects.filter(flow=customers_flow, state="active").exclude(target_id="")
     released = {}

@@ -49,11 +49,3 @@ def start_runs() -> None:
     for flow in Flow.objects.filter(pk__in=PendingKey.objects.values("flow_id").distinct(), paused_at=None):
         if not runs.active(flow):
             runs.start(flow, trigger="retry", keys_only=True)
-
-
-def release(flow: Flow) -> None:
-    """After a run of a parent entity: its held children are looked at again."""
-    from sync import ledger
-
-    for child, keys in ledger.release_held(flow).items():
-        ask(child, keys, "released")

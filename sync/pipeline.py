@@ -1,17 +1,12 @@
 """The one loop for every flow: page → map → compare → deliver → remember."""
 
 import gc
-import json
 import logging
 import math
 import time
-import zlib
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
-from typing import Any
 
 from django.conf import settings
 from django.db import connection as database
@@ -19,49 +14,23 @@ from django.db import connections as databases
 from django.db import transaction
 from django.db.models import F
 
-from connectors.base import Effect, Page, Row
-from connectors.errors import ConfigurationError, ConnectorError, RecordError, UnavailableError
-from sync import clock, flows, issues, ledger, pending, reconcile, runs
+from connectors.errors import ConfigurationError, ConnectorError, UnavailableError
+from sync import clock, flows, issues, ledger, reconcile, runs
 from sync.ahead import ahead
-from sync.budget import Budget
-from sync.catalogue import Bucket, RunState
+from sync.catalogue import RunState
 from sync.crashpoints import crashpoint
-from sync.delivery import BY_EFFECT, PageResult, Way, Work
 from sync.delivery.adoption import Adoption
 from sync.digests import digester
 from sync.flows import Route
-from sync.gathering import Digested, Unit, gathered
+from sync.gathering import gathered
+from sync.limits import limits_for
 from sync.models import Flow, RunPage, SyncRun
 from sync.runs import Lease, LeaseLostError
+from sync.slices import Slice
 
 log = logging.getLogger(__name__)
 WAITS = (15, 30, 60, 120, 300, 600)
 """Seconds a run waits after the n-th failure to reach a system in a row; after the last it fails."""
-
-
-class FlowLimits:
-    """What `connectors.base.Limits` asks for, for one connection and one run."""
-
-    def __init__(self, budget: Budget | None, lease: Lease | None) -> None:
-        self.budget, self.lease = budget, lease
-
-    def acquire(self, calls: int = 1, urgent: bool = False) -> None:
-        if self.budget:
-            self.budget.acquire(calls, urgent)
-
-    def observe(self, limit: int, remaining: int, reset_at: float) -> None:
-        if self.budget:
-            self.budget.observe(limit, remaining, reset_at)
-
-    def still_mine(self) -> bool:
-        return self.lease is None or self.lease.still_mine()
-
-
-def limits_for(name: str, lease: Lease | None = None) -> FlowLimits:
-    connection = flows.connection(name)
-    if "CALLS_PER_MINUTE" not in connection.connector.settings:
-        return FlowLimits(None, lease)
-    return FlowLimits(Budget(name, connection.settings.number("CALLS_PER_MINUTE")), lease)
 
 
 def work(run_id: int, seconds: float | None = None) -> None:
@@ -134,7 +103,7 @@ def _take_back(lease: Lease) -> None:
         lease.run.refresh_from_db()
 
 
-def _steps(slice_: "Slice", over: Callable[[], bool]) -> Iterator[None]:
+def _steps(slice_: Slice, over: Callable[[], bool]) -> Iterator[None]:
     """The run page by page. Keys that somebody asked for join in at every boundary: a retry never waits for a
     long scan."""
     run, flow = slice_.lease.run, slice_.route.flow
@@ -198,7 +167,7 @@ def _writer() -> Iterator[ThreadPoolExecutor | None]:
         executor.shutdown(wait=True)
 
 
-def _stop_asked(slice_: "Slice") -> bool:
+def _stop_asked(slice_: Slice) -> bool:
     """Cancelled or paused since the last page? Then the run ends here, in good order."""
     lease = slice_.lease
     run = SyncRun.objects.select_related("flow").get(pk=lease.run.pk)
@@ -210,148 +179,6 @@ def _stop_asked(slice_: "Slice") -> bool:
     else:
         runs.wait(lease, 10**8, f"The flow is paused: {run.flow.paused_note}")
     return True
-
-
-@dataclass
-class Slice:
-    route: Route
-    lease: Lease
-    senders: ThreadPoolExecutor
-    writer: ThreadPoolExecutor | None
-    adoption: Adoption
-    digest: Callable[[bytes], bytes]
-    total: int | None = None
-    units: int = 0
-    remembering: "Future[None] | None" = None
-
-    def new(self, rows: Sequence[Row]) -> list[Digested]:
-        """The rows that are not known, with their digests. A known row is unchanged: nothing of it is decoded."""
-        digested = [(row, self.digest(row)) for row in rows]
-        known = self._way.known([digest for _, digest in digested])
-        return [pair for pair in digested if pair[1] not in known] if known else digested
-
-    def unit(self, unit: Unit) -> None:
-        result = self._deliver(unit)
-        if self.total is None and unit.total is not None:  # the source counts what is left from its first page on
-            self.total = self.lease.run.read + unit.total
-        self.settle()
-        remember = partial(self._remember, result, resume=unit.resume, watermark=unit.watermark)
-        # A line that is sent once must be settled before the next is looked at; the last page ends the scan.
-        at_once = self.route.inlet.effect is Effect.ONCE or unit.watermark is not None or result.interrupted
-        if self.writer is None or at_once:
-            remember()
-        else:
-            self.remembering = self.writer.submit(remember)
-        if result.interrupted:
-            raise result.interrupted
-
-    def settle(self) -> None:
-        """Waits until the last page is remembered; raises what went wrong there."""
-        remembering, self.remembering = self.remembering, None
-        if remembering is not None:
-            remembering.result()
-
-    @property
-    def _way(self) -> Way:
-        return BY_EFFECT[self.route.inlet.effect]
-
-    def pending(self) -> bool:
-        """Looks at the next keys that somebody asked for; False when there are none."""
-        flow, since = self.route.flow, clock.now()
-        keys = list(pending.due(flow))
-        if not keys:
-            return False
-        self.settle()
-        found: set[str] = set()
-        for page in self.route.source.fetch(flow.stream, keys):
-            found |= self._keys(page)
-            result = self._deliver(Unit([(row, self.digest(row)) for row in page.rows]), forced=True)
-            self._remember(result, forced=True)
-            if result.interrupted:
-                raise result.interrupted
-        with transaction.atomic():
-            pending.done(flow, keys, since)
-            issues.not_found(flow, [key for key in keys if key not in found])
-            issues.looked_at(flow, keys)
-        return True
-
-    def _keys(self, page: Page) -> set[str]:
-        keys = set()
-        for row in page.rows:
-            try:
-                key = self.route.stream.key(row)
-            except RecordError:
-                continue
-            keys |= {key, key.rpartition("|")[0]}  # a line is asked for by its document as well
-        return keys
-
-    def _deliver(self, unit: Unit, forced: bool = False) -> PageResult:
-        self.units += 1
-        return self._way.deliver(
-            Work(
-                self.route,
-                self.lease,
-                unit.fresh,
-                unit.unchanged,
-                self.digest,
-                self.senders,
-                self.adoption,
-                self.units,
-                forced,
-            )
-        )
-
-    def _remember(
-        self,
-        result: PageResult,
-        *,
-        resume: str | None = None,
-        watermark: str | None = None,
-        forced: bool = False,
-    ) -> None:
-        """One transaction, fenced by the epoch: links, ledger, exceptions, buckets, resume point, watermark."""
-        run = self.lease.run
-        still_open = issues.open_keys(self.route.flow, list(dict.fromkeys(result.settled)))
-        healed = issues.healed(self.route, still_open)
-        with transaction.atomic():
-            result.write()
-            issues.raise_all(self.route.flow, run.pk, result.findings)
-            issues.settle(self.route.flow, run.pk, result, still_open, healed)
-            ledger.after_page(self.route.flow, result)
-            if not result.interrupted:
-                self._count(result, resume, watermark, forced)
-            else:
-                self.lease.change(writes=F("writes") + result.requests)
-        crashpoint("after_remember")
-        run.refresh_from_db()
-
-    def _count(self, result: PageResult, resume: str | None, watermark: str | None, forced: bool) -> None:
-        run = self.lease.run
-        counted = {bucket.value: result.count(bucket) for bucket in Bucket} | {"read": result.read, "pages": 1}
-        values: dict[str, Any] = {name: F(name) + number for name, number in counted.items()}
-        if resume is not None:
-            values |= {"resume": resume, "since_resume": {}}
-        elif not forced:
-            values["since_resume"] = {name: number + run.since_resume.get(name, 0) for name, number in counted.items()}
-        if watermark is not None:
-            values |= {"watermark_to": watermark, "scan_done": True}  # only the last page has one
-        if self.total is not None:
-            values["total"] = self.total
-        self.lease.change(
-            writes=F("writes") + result.requests,
-            attempt=0,
-            failures=0,
-            heartbeat_at=clock.now(),
-            **values,
-        )
-        keys = {bucket.value: listed for bucket, listed in result.buckets.items() if listed}
-        RunPage.objects.create(
-            run=run,
-            number=run.pages + 1,
-            finished_at=clock.now(),
-            read=result.read,
-            manifest=zlib.compress(json.dumps(keys).encode(), 1),
-        )
 
 
 def _complete(route: Route, lease: Lease) -> None:
@@ -366,8 +193,8 @@ def _complete(route: Route, lease: Lease) -> None:
         if not run.keys_only and run.watermark_to:
             Flow.objects.filter(pk=flow.pk).update(watermark=run.watermark_to)
         issues.resolve_where(flow, f"Run {run.pk} completed.", kind__startswith="run_")
+        ledger.release(flow)
     crashpoint("after_completion")
-    pending.release(flow)
 
 
 def _give_up(lease: Lease) -> None:

@@ -11,6 +11,7 @@ from connectors.records import Record
 from sync import flows
 from sync.comparison import as_details, compare
 from sync.flows import Route
+from sync.limits import limits_for
 from sync.models import Flow
 
 
@@ -52,8 +53,6 @@ def equal_now(route: Route, keys: Sequence[str]) -> dict[str, str]:
 
 def both(flow: Flow, source_id: str) -> dict[str, Any]:
     """One record side by side: {"fields": [...], "read_at": moment}. Raises ConnectorError."""
-    from sync.pipeline import limits_for
-
     route = flows.open_route(flow, limits_for(flow.source), limits_for(flow.target))
     expected = from_source(route, [source_id]).get(source_id, {})
     observed = route.sink.look(flow.entity, [source_id]).get(source_id) if route.inlet.readable else None

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from sync import flows, issues, reading
 from sync.comparison import as_details, compare
 from sync.flows import Route
+from sync.limits import limits_for
 from sync.models import Flow
-from sync.pipeline import limits_for
 
 PAIR = "on both sides"
 

@@ -21,8 +21,8 @@ from connectors.records import Customer
 from sync import flows, history, segments, storage
 from sync.catalogue import OPEN_ISSUES, LinkState
 from sync.flows import Route
+from sync.limits import limits_for
 from sync.models import CrossReference, Flow, SegmentCheck, SegmentFinding, SyncIssue
-from sync.pipeline import limits_for
 
 LOOK = 1_000
 MOST_LOOKED_AT = 20_000

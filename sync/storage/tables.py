@@ -1,11 +1,10 @@
-"""The contract of the storage back ends, and the choice between them."""
+"""The contract of the storage back ends."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Protocol
 
-from django.db import IntegrityError, connection, models, transaction
+from django.db import models
 
 
 @dataclass(frozen=True)
@@ -63,51 +62,3 @@ class Backend(Protocol):
         where: str,
         parameters: Sequence[Any],
     ) -> list[tuple[Any, ...]]: ...
-
-
-@cache
-def _backends() -> dict[str, Backend]:
-    from sync.storage import postgresql, sqlite
-
-    return {"postgresql": postgresql.PostgreSQL(), "sqlite": sqlite.SQLite()}
-
-
-def backend() -> Backend:
-    return _backends()[connection.vendor]
-
-
-def table(model: type[models.Model], columns: Sequence[str], **options: Any) -> Table:
-    return Table(model, tuple(columns), **options)
-
-
-def upsert(target: Table, rows: Sequence[Sequence[Any]]) -> None:
-    """Inserts or overwrites; UUID columns take 16 bytes. No row, no query."""
-    if rows:
-        backend().upsert(target, rows)
-
-
-def insert(target: Table, rows: Sequence[Sequence[Any]]) -> None:
-    """The same for rows that are new as far as anybody knows: cheaper, and right when one is there after all."""
-    if rows:
-        try:
-            with transaction.atomic():
-                backend().insert(target, rows)
-        except IntegrityError:
-            backend().upsert(target, rows)
-
-
-def known(model: type[models.Model], column: str, digests: Sequence[bytes], where: str = "1 = 1") -> set[bytes]:
-    """Those of these digests that the column holds, among the rows that `where` names."""
-    return backend().known(model, column, digests, where) if digests else set()
-
-
-def fetch(
-    model: type[models.Model],
-    columns: Sequence[str],
-    column: str,
-    values: Sequence[str],
-    where: str = "1 = 1",
-    parameters: Sequence[Any] = (),
-) -> list[tuple[Any, ...]]:
-    """Rows whose text `column` is one of `values`; digests come back as 16 bytes or None."""
-    return backend().fetch(model, columns, column, values, where, parameters) if values else []

@@ -3,7 +3,7 @@
 import pytest
 
 from connectors.errors import ConfigurationError
-from sync import flows, pipeline
+from sync import flows, limits
 from sync.models import Flow
 from tests.sync.conftest import Load, flow, people, sync
 
@@ -30,7 +30,7 @@ def test_a_flow_whose_connection_is_gone_says_so(load: Load, monkeypatch: pytest
     load(people(1))
     monkeypatch.setenv("CONNECTIONS", "emarsys")
     with pytest.raises(ConfigurationError, match="dynamics365 is not configured"):
-        pipeline.limits_for("dynamics365")
+        limits.limits_for("dynamics365")
 
 
 def test_a_second_connection_is_a_flow_of_its_own(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from sync import clock, pipeline, runs, tasks
+from sync import clock, pipeline, runs, slices, tasks
 from sync.models import Flow, PendingKey, SyncIssue, SyncRun
 from tests.sync.conftest import (
     Load,
@@ -191,7 +191,7 @@ def test_a_defect_leaves_the_run_to_the_next_worker(load: Load, monkeypatch: pyt
     load(people(3))
     run = started()
     with monkeypatch.context() as patch:
-        patch.setattr(pipeline, "BY_EFFECT", {})
+        patch.setattr(slices, "BY_EFFECT", {})
         with pytest.raises(KeyError):
             pipeline.work(run.pk)
     assert runs.due() == [run.pk]

@@ -1,0 +1,166 @@
+"""A slice of a run: its units are delivered and remembered, and keys that were asked for join in."""
+
+import json
+import zlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+
+from connectors.base import Effect, Page, Row
+from connectors.errors import RecordError
+from sync import clock, issues, ledger, pending
+from sync.catalogue import Bucket
+from sync.crashpoints import crashpoint
+from sync.delivery import BY_EFFECT, PageResult, Way, Work
+from sync.delivery.adoption import Adoption
+from sync.flows import Route
+from sync.gathering import Digested, Unit
+from sync.models import RunPage
+from sync.runs import Lease
+
+
+@dataclass
+class Slice:
+    route: Route
+    lease: Lease
+    senders: ThreadPoolExecutor
+    writer: ThreadPoolExecutor | None
+    adoption: Adoption
+    digest: Callable[[bytes], bytes]
+    total: int | None = None
+    units: int = 0
+    remembering: "Future[None] | None" = None
+
+    def new(self, rows: Sequence[Row]) -> list[Digested]:
+        """The rows that are not known, with their digests. A known row is unchanged: nothing of it is decoded."""
+        digested = [(row, self.digest(row)) for row in rows]
+        known = self._way.known([digest for _, digest in digested])
+        return [pair for pair in digested if pair[1] not in known] if known else digested
+
+    def unit(self, unit: Unit) -> None:
+        result = self._deliver(unit)
+        if self.total is None and unit.total is not None:  # the source counts what is left from its first page on
+            self.total = self.lease.run.read + unit.total
+        self.settle()
+        remember = partial(self._remember, result, resume=unit.resume, watermark=unit.watermark)
+        # A line that is sent once must be settled before the next is looked at; the last page ends the scan.
+        at_once = self.route.inlet.effect is Effect.ONCE or unit.watermark is not None or result.interrupted
+        if self.writer is None or at_once:
+            remember()
+        else:
+            self.remembering = self.writer.submit(remember)
+        if result.interrupted:
+            raise result.interrupted
+
+    def settle(self) -> None:
+        """Waits until the last page is remembered; raises what went wrong there."""
+        remembering, self.remembering = self.remembering, None
+        if remembering is not None:
+            remembering.result()
+
+    @property
+    def _way(self) -> Way:
+        return BY_EFFECT[self.route.inlet.effect]
+
+    def pending(self) -> bool:
+        """Looks at the next keys that somebody asked for; False when there are none."""
+        flow, since = self.route.flow, clock.now()
+        keys = list(pending.due(flow))
+        if not keys:
+            return False
+        self.settle()
+        found: set[str] = set()
+        for page in self.route.source.fetch(flow.stream, keys):
+            found |= self._keys(page)
+            result = self._deliver(Unit([(row, self.digest(row)) for row in page.rows]), forced=True)
+            self._remember(result, forced=True)
+            if result.interrupted:
+                raise result.interrupted
+        with transaction.atomic():
+            pending.done(flow, keys, since)
+            issues.not_found(flow, [key for key in keys if key not in found])
+            issues.looked_at(flow, keys)
+        return True
+
+    def _keys(self, page: Page) -> set[str]:
+        keys = set()
+        for row in page.rows:
+            try:
+                key = self.route.stream.key(row)
+            except RecordError:
+                continue
+            keys |= {key, key.rpartition("|")[0]}  # a line is asked for by its document as well
+        return keys
+
+    def _deliver(self, unit: Unit, forced: bool = False) -> PageResult:
+        self.units += 1
+        return self._way.deliver(
+            Work(
+                self.route,
+                self.lease,
+                unit.fresh,
+                unit.unchanged,
+                self.digest,
+                self.senders,
+                self.adoption,
+                self.units,
+                forced,
+            )
+        )
+
+    def _remember(
+        self,
+        result: PageResult,
+        *,
+        resume: str | None = None,
+        watermark: str | None = None,
+        forced: bool = False,
+    ) -> None:
+        """One transaction, fenced by the epoch: links, ledger, exceptions, buckets, resume point, watermark."""
+        run = self.lease.run
+        still_open = issues.open_keys(self.route.flow, list(dict.fromkeys(result.settled)))
+        healed = issues.healed(self.route, still_open)
+        with transaction.atomic():
+            result.write()
+            issues.raise_all(self.route.flow, run.pk, result.findings)
+            issues.settle(self.route.flow, run.pk, result, still_open, healed)
+            ledger.after_page(self.route.flow, result)
+            if not result.interrupted:
+                self._count(result, resume, watermark, forced)
+            else:
+                self.lease.change(writes=F("writes") + result.requests)
+        crashpoint("after_remember")
+        run.refresh_from_db()
+
+    def _count(self, result: PageResult, resume: str | None, watermark: str | None, forced: bool) -> None:
+        run = self.lease.run
+        counted = {bucket.value: result.count(bucket) for bucket in Bucket} | {"read": result.read, "pages": 1}
+        values: dict[str, Any] = {name: F(name) + number for name, number in counted.items()}
+        if resume is not None:
+            values |= {"resume": resume, "since_resume": {}}
+        elif not forced:
+            values["since_resume"] = {name: number + run.since_resume.get(name, 0) for name, number in counted.items()}
+        if watermark is not None:
+            values |= {"watermark_to": watermark, "scan_done": True}  # only the last page has one
+        if self.total is not None:
+            values["total"] = self.total
+        self.lease.change(
+            writes=F("writes") + result.requests,
+            attempt=0,
+            failures=0,
+            heartbeat_at=clock.now(),
+            **values,
+        )
+        keys = {bucket.value: listed for bucket, listed in result.buckets.items() if listed}
+        RunPage.objects.create(
+            run=run,
+            number=run.pages + 1,
+            finished_at=clock.now(),
+            read=result.read,
+            manifest=zlib.compress(json.dumps(keys).encode(), 1),
+        )
