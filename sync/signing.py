@@ -38,6 +38,11 @@ def paused(person: Any, request: HttpRequest) -> bool:
 
 
 class SignInForm(AdminAuthenticationForm):
+    error_messages = {
+        **AdminAuthenticationForm.error_messages,
+        "invalid_login": "Please enter the correct username and password. Upper and lower case matter in both.",
+    }
+
     def clean(self) -> dict[str, Any]:
         person = _person(self.cleaned_data.get("username") or "")
         request = self.request

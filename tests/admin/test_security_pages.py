@@ -200,6 +200,7 @@ def test_the_login_does_not_tell_whether_a_name_exists() -> None:
     ]
     told = [re.findall(r'class="errornote"[^>]*>([^<]+)', text) for text in texts]
     assert told[0] == told[1] != []
+    assert "staff account" not in texts[0]
 
 
 def sign_in(password: str, name: str = "admin") -> int:
