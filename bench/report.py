@@ -23,7 +23,18 @@ def head(what: str, server: Mapping[str, str]) -> None:
 
 
 def columns() -> None:
-    names = ("run", "rows/s", "seconds", "command", "CPU us/row", "database", "emulators", "peak MiB", "at 10 %")
+    names = (
+        "run",
+        "rows/s",
+        "seconds",
+        "command",
+        "CPU us/row",
+        "database",
+        "emulators",
+        "MiB at 10 %",
+        "at 50 %",
+        "at 100 %",
+    )
     print(f"{names[0]:<10}" + "".join(f"{name:>12}" for name in names[1:]) + f"{'writes':>9}{'requests':>10}")
 
 
@@ -32,7 +43,7 @@ def line(one: Any) -> None:
     print(
         f"{one.name:<10}{one.rate:>12,.0f}{one.seconds:>12.2f}{one.command:>12.2f}"
         f"{one.work_cpu * per_row:>12.1f}{one.database * per_row:>12.1f}{one.emulators * per_row:>12.1f}"
-        f"{one.at_end:>12.0f}{one.at_tenth:>12.0f}{one.writes:>9,}{one.requests:>10,}",
+        f"{one.at_tenth:>12.0f}{one.at_half:>12.0f}{one.at_end:>12.0f}{one.writes:>9,}{one.requests:>10,}",
         flush=True,
     )
 
@@ -53,8 +64,8 @@ def ratios(timed: Sequence[Any], count: int) -> None:
     _verdict(f"{changed:,} changed, writes", [one.writes for one in few], ceil(changed / 1000))
     print(f"  unchanged in {statistics.mean(one.seconds for one in unchanged):.2f} s, "
           f"{changed:,} changed in {statistics.mean(one.seconds for one in few):.2f} s")  # fmt: skip
-    growth = statistics.mean(one.at_end - one.at_tenth for one in first)
-    print(f"  memory from row 10 % to row 100 %: {growth:+.0f} MiB")
+    growth = statistics.mean(one.at_end - one.at_half for one in first)
+    print(f"  memory from row 50 % (every buffer has been filled once) to row 100 %: {growth:+.0f} MiB")
 
 
 def _verdict(what: str, found: Sequence[int], wanted: int) -> None:

@@ -48,6 +48,7 @@ class Timed:
     writes: int
     requests: int
     at_tenth: float
+    at_half: float
     at_end: float
     run: dict[str, Any] = field(default_factory=dict)
 
@@ -155,6 +156,7 @@ class Bench:
             writes=len(written),
             requests=len(log),
             at_tenth=done.peak_until(_moment_of(written, self.count // 10) or ended),
+            at_half=done.peak_until(_moment_of(written, self.count // 2) or ended),
             at_end=done.peak_until(),
             run=told,
         )
