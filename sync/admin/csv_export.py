@@ -17,12 +17,18 @@ def neutral(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, Decimal):
-        return f"{value:f}"
+        return _plain(value)
     text = str(value)
     if _NUMBER.match(text):
         return text
     starts = text.startswith(_STARTS_FORMULA) or text.lstrip().startswith(_STARTS_FORMULA)
     return f"'{text}" if starts else text
+
+
+def _plain(value: Decimal) -> str:
+    """Without the zeros that a database's sum carries behind; an amount keeps two places."""
+    whole, point, places = f"{value:f}".partition(".")
+    return f"{whole}.{places.rstrip('0').ljust(2, '0')}" if point else whole
 
 
 class _Echo:

@@ -207,3 +207,11 @@ def test_no_cell_starts_a_formula_and_every_cell_comes_back(cells: list[str]) ->
         assert read in (given_, f"'{given_}")
         first = read.lstrip()[:1]
         assert not (first and first in "=+-@|＝＋－＠｜") or csv_export._NUMBER.match(read)
+
+
+@pytest.mark.parametrize(
+    ("summed", "shown"),
+    [("178515.160000000", "178515.16"), ("-5.000000", "-5.00"), ("0.0010", "0.001"), ("0", "0"), ("12.5", "12.50")],
+)
+def test_an_exported_amount_has_no_zeros_that_a_sum_left_behind(summed: str, shown: str) -> None:
+    assert csv_export.neutral(Decimal(summed)) == shown
