@@ -27,7 +27,8 @@ class Sample:
 
 @dataclass
 class Measured:
-    """`user` and `system` are the child's getrusage times; `database` the CPU seconds of its PostgreSQL backends."""
+    """`user` and `system` are the child's getrusage times; `database` the CPU seconds of its PostgreSQL backends,
+    `machine` those of everything that ran meanwhile."""
 
     output: str
     errors: str
@@ -36,6 +37,7 @@ class Measured:
     user: float
     system: float
     database: float = 0.0
+    machine: float = 0.0
     samples: list[Sample] = field(default_factory=list)
 
     @property
@@ -62,6 +64,16 @@ def cpu_of(pid: int) -> float:
     return (int(values[11]) + int(values[12])) / _TICKS
 
 
+def machine_cpu() -> float:
+    """CPU seconds that all processes of this machine have used; 0 where that cannot be read."""
+    try:
+        values = [int(value) for value in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    except OSError:
+        return 0.0
+    user, nice, system, _, _, irq, soft, _ = values
+    return (user + nice + system + irq + soft) / _TICKS
+
+
 def memory_of(pid: int) -> float:
     """The high-water mark of resident memory in MiB, kept by the kernel; 0 where that cannot be read."""
     try:
@@ -79,7 +91,7 @@ def run(
 ) -> Measured:
     """Runs it to its end. `backends` names the database's processes that work for it. Killed after `timeout` s."""
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-        began = time.monotonic()
+        began, busy = time.monotonic(), machine_cpu()
         process = subprocess.Popen(
             command, cwd=ROOT, env={**os.environ, **environment}, stdout=output, stderr=errors, stdin=subprocess.DEVNULL
         )
@@ -107,6 +119,7 @@ def run(
             usage.ru_utime,
             usage.ru_stime,
             database,
+            machine_cpu() - busy,
             [sample for sample in samples if sample.memory],
         )
 

@@ -31,6 +31,7 @@ def columns() -> None:
         "CPU us/row",
         "database",
         "emulators",
+        "others",
         "MiB at 10 %",
         "at 50 %",
         "at 100 %",
@@ -42,7 +43,8 @@ def line(one: Any) -> None:
     per_row = 1e6 / one.rows
     print(
         f"{one.name:<10}{one.rate:>12,.0f}{one.seconds:>12.2f}{one.command:>12.2f}"
-        f"{one.work_cpu * per_row:>12.1f}{one.database * per_row:>12.1f}{one.emulators * per_row:>12.1f}"
+        f"{one.work_cpu * per_row:>12.1f}{one.database * per_row:>12.1f}"
+        f"{one.emulators * per_row:>12.1f}{one.others:>12.2f}"
         f"{one.at_tenth:>12.0f}{one.at_half:>12.0f}{one.at_end:>12.0f}{one.writes:>9,}{one.requests:>10,}",
         flush=True,
     )
@@ -59,6 +61,10 @@ def ratios(timed: Sequence[Any], count: int) -> None:
     first, unchanged = _named(timed, "console"), _named(timed, "unchanged")
     few = _named(timed, "changed")
     changed = len(range(500, count, 1000))
+    whole = {name: statistics.mean(_whole(one) for one in _named(timed, name)) for name in ("console", "django")}
+    busy = statistics.mean(one.others for one in timed)
+    print(f"  CPU of all processes a row: console {whole['console']:.0f} us, Django's way {whole['django']:.0f} us")
+    print(f"  other programs kept {busy:.1f} of {os.cpu_count()} cores busy meanwhile")
     _verdict("first load, writes", [one.writes for one in first], ceil(count / 1000))
     _verdict("unchanged, writes", [one.writes for one in unchanged], 0)
     _verdict(f"{changed:,} changed, writes", [one.writes for one in few], ceil(changed / 1000))
@@ -66,6 +72,11 @@ def ratios(timed: Sequence[Any], count: int) -> None:
           f"{changed:,} changed in {statistics.mean(one.seconds for one in few):.2f} s")  # fmt: skip
     growth = statistics.mean(one.at_end - one.at_half for one in first)
     print(f"  memory from row 50 % (every buffer has been filled once) to row 100 %: {growth:+.0f} MiB")
+
+
+def _whole(one: Any) -> float:
+    """Microseconds a row of the process, its database backends and the emulators together."""
+    return float((one.work_cpu + one.database + one.emulators) * 1e6 / one.rows)
 
 
 def _verdict(what: str, found: Sequence[int], wanted: int) -> None:

@@ -35,7 +35,8 @@ LIMIT = 900.0
 @dataclass
 class Timed:
     """One run. `seconds` from its first request to its last commit, as it says itself; CPU seconds of the whole
-    process, of its work alone (between those moments), of its database backends, of the emulators."""
+    process, of its work alone (between those moments), of its database backends, of the emulators;
+    `others` is the number of cores that the rest of the machine kept busy meanwhile."""
 
     name: str
     rows: int
@@ -45,6 +46,7 @@ class Timed:
     work_cpu: float
     database: float
     emulators: float
+    others: float
     writes: int
     requests: int
     at_tenth: float
@@ -153,6 +155,7 @@ class Bench:
             work_cpu=done.cpu_at(ended + TICK) - done.cpu_at(began),
             database=done.database,
             emulators=emulators_cpu,
+            others=max(0.0, done.machine - done.cpu - done.database - emulators_cpu) / done.seconds,
             writes=len(written),
             requests=len(log),
             at_tenth=done.peak_until(_moment_of(written, self.count // 10) or ended),
