@@ -144,6 +144,7 @@ def take(run_id: int) -> Lease | None:
         lease_until=now + timedelta(seconds=seconds),
         heartbeat_at=now,
         wait_until=None,
+        message="",
         started_at=_first(now),
     )
     if not taken:

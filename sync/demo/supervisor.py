@@ -1,5 +1,6 @@
 """Starts the demo's processes, notices when one dies, and stops them all."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -18,6 +19,8 @@ from sync.demo import guard
 from sync.demo.state import CannotStartError
 
 LAST_LINES = 12
+LIVES = 3
+"""Starts of a process that keeps dying; one that has run for a minute begins to count anew."""
 
 
 class StopAskedError(BaseException):
@@ -33,6 +36,11 @@ class Child:
     name: str
     process: subprocess.Popen[bytes]
     log: Path
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    deaths: int = 0
+    """Times in a row that it ended by itself soon after its start."""
+    born: float = 0.0
 
     def last_words(self) -> str:
         try:
@@ -98,7 +106,13 @@ class Supervisor:
 
     def _begin(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> Child:
         log = self.logs / f"{name}.log"
-        with log.open("wb") as output:
+        log.write_bytes(b"")
+        child = Child(name, self._process(log, command, environment), log, command, environment, born=time.monotonic())
+        self.children.append(child)
+        return child
+
+    def _process(self, log: Path, command: Sequence[str], environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+        with log.open("ab") as output:
             process = subprocess.Popen(
                 [sys.executable, *command],
                 stdin=subprocess.DEVNULL,
@@ -108,23 +122,39 @@ class Supervisor:
                 cwd=settings.BASE_DIR,
                 env=environment,
             )
-        child = Child(name, process, log)
-        self.children.append(child)
         if self._guard and self._guard.stdin:
             self._guard.stdin.write(f"{process.pid}\n".encode())
             self._guard.stdin.flush()
-        return child
+        return process
+
+    def _again(self, child: Child) -> None:
+        """Starts a dead process once more; what it left behind of its group goes first."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.process.pid, signal.SIGKILL)
+        child.deaths = 1 if time.monotonic() - child.born > 60 else child.deaths + 1
+        self._starting = True
+        try:
+            child.process = self._process(child.log, child.command, child.environment)
+        finally:
+            self._starting = False
+        child.born = time.monotonic()
 
     def check(self) -> None:
-        """ChildDiedError when one has ended; StopAskedError when a stop was asked for and got lost on its way."""
+        """Starts a dead process again; ChildDiedError when it will not live, StopAskedError when a stop was asked for
+        and got lost on its way."""
         if self._asked:
             raise StopAskedError
         for child in self.children:
             code = child.process.poll()
-            if code is not None:
-                how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-                said = f"The last lines of {child.log}:\n{child.last_words()}"
-                raise ChildDiedError(f"The demo's {child.name} {how}.\n{said}")
+            if code is None:
+                continue
+            how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+            if code < 0 and child.deaths + 1 < LIVES:
+                sys.stderr.write(f"\nThe demo's {child.name} {how}; it is started again.\n")
+                self._again(child)
+                continue
+            said = f"The last lines of {child.log}:\n{child.last_words()}"
+            raise ChildDiedError(f"The demo's {child.name} {how}.\n{said}")
 
     def wait_until(self, ready: Callable[[], bool], what: str, seconds: float = 90) -> None:
         """Until it is so; ChildDiedError or CannotStartError when it will not be."""

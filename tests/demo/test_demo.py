@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -117,12 +118,16 @@ def test_a_folder_that_is_no_dataset_is_said_and_nothing_is_made(made: Demo, tmp
     assert _nothing_made(demo)
 
 
-def test_when_a_process_dies_the_demo_says_which_with_its_last_words_and_stops_the_others(
+def test_a_killed_process_is_started_again_and_one_that_keeps_dying_ends_the_demo_with_its_last_words(
     made: Demo, tmp_path: Path
 ) -> None:
     demo = _unmade(tmp_path, made)
     process = demo.start("--dataset", str(demo.dataset))
-    subprocess.run(["kill", "-9", str(demo.pid_of("celery"))], check=True)
+    for times in (1, 2):
+        _kill_worker(demo)
+        _until(lambda times=times: demo.said.count("it is started again") == times)
+        assert process.poll() is None
+    _kill_worker(demo)
     assert process.wait(20) == 1
     assert "The demo's worker was killed by signal 9" in demo.said
     assert "The last lines of" in demo.said
@@ -131,6 +136,17 @@ def test_when_a_process_dies_the_demo_says_which_with_its_last_words_and_stops_t
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert demo.all_gone(), demo.processes()
+
+
+def _kill_worker(demo: Demo) -> None:
+    subprocess.run(["kill", "-9", str(demo.pid_of("celery"))], check=True)
+
+
+def _until(so: Callable[[], bool], seconds: float = 20) -> None:
+    ends = time.monotonic() + seconds
+    while not so():
+        assert time.monotonic() < ends
+        time.sleep(0.2)
 
 
 def test_starting_over_deletes_only_what_the_demo_made(tmp_path: Path) -> None:
