@@ -34,4 +34,4 @@ def email_digest(address: str) -> uuid.UUID:
 
 
 def idempotency_key(*parts: str) -> str:
-    return hmac.new(b"delivery", "\x1f".join(parts).encode(), hashlib.sha256).hexdigest()
+    return hmac.new(b"delivery", "\x1f".join(parts).encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
