@@ -4,15 +4,15 @@ import json
 import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from django.db import transaction
 from django.db.models import F
 
 from connectors.base import Effect, Page, Row
-from connectors.errors import RecordError
+from connectors.errors import ConnectorError, RecordError
 from sync import clock, issues, ledger, pending
 from sync.catalogue import Bucket
 from sync.crashpoints import crashpoint
@@ -21,7 +21,7 @@ from sync.delivery.adoption import Adoption
 from sync.flows import Route
 from sync.gathering import Digested, Unit
 from sync.models import RunPage
-from sync.runs import Lease
+from sync.runs import Lease, LeaseLostError
 
 
 @dataclass
@@ -34,6 +34,7 @@ class Slice:
     digest: Callable[[bytes], bytes]
     total: int | None = None
     units: int = 0
+    under_way: frozenset[str] = frozenset()
     remembering: "Future[None] | None" = None
 
     def new(self, rows: Sequence[Row]) -> list[Digested]:
@@ -43,17 +44,31 @@ class Slice:
         return [pair for pair in digested if pair[1] not in known] if known else digested
 
     def unit(self, unit: Unit) -> None:
-        result = self._deliver(unit)
+        """Compares these rows and starts their requests while the unit before is answered and remembered."""
+        answered = self._begin(unit)
+        try:
+            self.settle()
+        except BaseException:
+            with suppress(ConnectorError, LeaseLostError):
+                answered()  # what is under way is waited for; its rows come again
+            raise
+        # A line that is sent once must be settled before the next is looked at; the last page ends the scan.
+        if self.writer is None or self.route.inlet.effect is Effect.ONCE or unit.watermark is not None:
+            self._end(unit, answered)
+        else:
+            self.remembering = self.writer.submit(self._end, unit, answered)
+
+    def _one_at_a_time(self, keys: Sequence[str]) -> None:
+        """Two requests for one record could pass each other, and the older value stay: the second one waits."""
+        if self.remembering and not self.under_way.isdisjoint(keys):
+            self.settle()
+        self.under_way = frozenset(keys) if self.writer else frozenset()
+
+    def _end(self, unit: Unit, answered: Callable[[], PageResult]) -> None:
+        result = answered()
         if self.total is None and unit.total is not None:  # the source counts what is left from its first page on
             self.total = self.lease.run.read + unit.total
-        self.settle()
-        remember = partial(self._remember, result, resume=unit.resume, watermark=unit.watermark)
-        # A line that is sent once must be settled before the next is looked at; the last page ends the scan.
-        at_once = self.route.inlet.effect is Effect.ONCE or unit.watermark is not None or result.interrupted
-        if self.writer is None or at_once:
-            remember()
-        else:
-            self.remembering = self.writer.submit(remember)
+        self._remember(result, resume=unit.resume, watermark=unit.watermark)
         if result.interrupted:
             raise result.interrupted
 
@@ -77,7 +92,7 @@ class Slice:
         found: set[str] = set()
         for page in self.route.source.fetch(flow.stream, keys):
             found |= self._keys(page)
-            result = self._deliver(Unit([(row, self.digest(row)) for row in page.rows]), forced=True)
+            result = self._begin(Unit([(row, self.digest(row)) for row in page.rows]), forced=True)()
             self._remember(result, forced=True)
             if result.interrupted:
                 raise result.interrupted
@@ -97,9 +112,9 @@ class Slice:
             keys |= {key, key.rpartition("|")[0]}  # a line is asked for by its document as well
         return keys
 
-    def _deliver(self, unit: Unit, forced: bool = False) -> PageResult:
+    def _begin(self, unit: Unit, forced: bool = False) -> Callable[[], PageResult]:
         self.units += 1
-        return self._way.deliver(
+        return self._way.begin(
             Work(
                 self.route,
                 self.lease,
@@ -109,6 +124,7 @@ class Slice:
                 self.senders,
                 self.adoption,
                 self.units,
+                self._one_at_a_time,
                 forced,
             )
         )

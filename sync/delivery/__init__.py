@@ -6,19 +6,26 @@ from typing import NamedTuple
 from connectors.base import Effect
 from sync.delivery.once import deliver_once, known_lines
 from sync.delivery.page import PageResult, Work
-from sync.delivery.upsert import deliver_upsert, known_links
+from sync.delivery.upsert import begin_upsert, known_links
 
 
 class Way(NamedTuple):
-    """`known` tells which digests need nothing, `deliver` does the rest."""
+    """`known` tells which digests need nothing. `begin` compares, commits the intent and starts the requests; what
+    it gives waits for their answers."""
 
     known: Callable[[Sequence[bytes]], set[bytes]]
-    deliver: Callable[[Work], PageResult]
+    begin: Callable[[Work], Callable[[], PageResult]]
+
+
+def _once(work: Work) -> Callable[[], PageResult]:
+    """Nothing of the next lines begins before the outcome of these is known."""
+    result = deliver_once(work)
+    return lambda: result
 
 
 BY_EFFECT: Mapping[Effect, Way] = {
-    Effect.UPSERT: Way(known_links, deliver_upsert),
-    Effect.ONCE: Way(known_lines, deliver_once),
+    Effect.UPSERT: Way(known_links, begin_upsert),
+    Effect.ONCE: Way(known_lines, _once),
 }
 
 __all__ = ["BY_EFFECT", "PageResult", "Way", "Work"]

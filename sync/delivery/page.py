@@ -32,6 +32,8 @@ class Work:
     senders: Executor
     adoption: Adoption
     number: int
+    before_sending: Callable[[Sequence[str]], None]
+    """Told the keys of the records just before their requests start."""
     forced: bool = False
     now: datetime = field(default_factory=clock.now)
 

@@ -86,15 +86,24 @@ def intend(work: Work, planned: Sequence[Sequence[Encoded]]) -> list[Request]:
     return [Request(batch, delivery) for batch, delivery in zip(planned, rows, strict=True)]
 
 
-def call(work: Work, requests: Sequence[Request]) -> None:
-    """Sends the requests side by side. Nothing is sent once the lease is lost; then raises LeaseLostError."""
+def start(work: Work, requests: Sequence[Request]) -> list[Future[None]]:
+    """Sends the requests side by side, and does not wait for them. Nothing is sent once the lease is lost."""
     crashpoint("after_intent")
-    futures: list[Future[None]] = [work.senders.submit(_send, work, request) for request in requests]
-    for future in futures:
+    return [work.senders.submit(_send, work, request) for request in requests]
+
+
+def wait(work: Work, started: Sequence[Future[None]]) -> None:
+    """Until every request is answered; raises LeaseLostError when the lease is no longer ours."""
+    for future in started:
         future.result()
     crashpoint("after_call")
     if not work.lease.still_mine():
         raise LeaseLostError(f"Run {work.lease.run.pk} lost its lease while sending")
+
+
+def call(work: Work, requests: Sequence[Request]) -> None:
+    """Both in one."""
+    wait(work, start(work, requests))
 
 
 def _send(work: Work, request: Request) -> None:

@@ -1,6 +1,7 @@
 """UPSERT: sending twice does no harm. Contacts, so far."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,7 +12,7 @@ from sync import clock, pending, storage
 from sync.catalogue import Bucket, LinkState
 from sync.delivery.adoption import Match
 from sync.delivery.page import Candidate, PageResult, Work, candidates, fault_findings
-from sync.delivery.requests import Request, batches, call, committed, write_outcomes
+from sync.delivery.requests import Request, batches, committed, start, wait, write_outcomes
 from sync.digests import email_bytes, email_key
 from sync.issues import Finding
 from sync.models import CrossReference
@@ -57,13 +58,27 @@ class Linked:
     payload: Encoded
 
 
-def deliver_upsert(work: Work) -> PageResult:
+def begin_upsert(work: Work) -> Callable[[], PageResult]:
+    """Compares, commits the intent and starts the requests; what it gives waits for their answers."""
     result = PageResult(read=len(work.fresh) + work.unchanged, unchanged=work.unchanged)
     found = candidates(work, result)
     links = _links(work, [candidate.key for candidate in found])
     linked, untouched = _encode(work, found, links, result)
     requests = committed(work, list(batches([one.payload for one in linked], *_limits(work))))
-    _call(work, requests)
+    work.before_sending([one.candidate.key for one in linked])
+    return partial(_answered, work, result, linked, untouched, links, requests, start(work, requests))
+
+
+def _answered(
+    work: Work,
+    result: PageResult,
+    linked: Sequence[Linked],
+    untouched: Sequence[Linked],
+    links: Mapping[str, tuple[str, str, bytes | None]],
+    requests: Sequence[Request],
+    started: Sequence[Future[None]],
+) -> PageResult:
+    _wait(work, requests, started)
     result.requests = sum(request.calls for request in requests)
     result.interrupted = next((request.error for request in requests if request.error), None)
     rows = _link_rows(work, linked, untouched, requests, result)
@@ -72,10 +87,10 @@ def deliver_upsert(work: Work) -> PageResult:
     return result
 
 
-def _call(work: Work, requests: Sequence[Request]) -> None:
+def _wait(work: Work, requests: Sequence[Request], started: Sequence[Future[None]]) -> None:
     """A worker that lost its lease may have put an older value over a newer one: its records are sent again."""
     try:
-        call(work, requests)
+        wait(work, started)
     except LeaseLostError:
         pending.note(work.route.flow, [one.key for sent in requests if sent.calls for one in sent.batch], "lost_lease")
         raise
