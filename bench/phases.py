@@ -23,7 +23,7 @@ PHASES = (
     ("adoption", "sync.delivery.adoption", "Adoption.prepare"),
     ("encode and compare", "sync.delivery.upsert", "_encode"),
     ("intent (commit 1)", "sync.delivery.upsert", "committed"),
-    ("send wait", "sync.delivery.upsert", "call"),
+    ("send wait", "sync.delivery.upsert", "wait"),
     ("rows to remember", "sync.delivery.upsert", "_link_rows"),
     ("remember: outcomes", "sync.delivery.upsert", "write_outcomes"),
     ("remember: links (COPY)", "sync.storage", "insert"),
