@@ -2,17 +2,15 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max, Sum
 
 from connectors.base import Effect, Excluded, Gone, Page
 from connectors.errors import RecordError
 from connectors.records import Sale
-from sync import clock, issues, pending, reading, storage
+from sync import clock, issues, pending, reading, storage, value
 from sync.ahead import ahead
 from sync.catalogue import OPEN_ISSUES, LedgerState
 from sync.comparison import as_details, compare
@@ -38,7 +36,7 @@ def apply(route: Route, run: SyncRun, found: list[Finding]) -> dict[str, Any]:
     kinds = SALE_KINDS if route.inlet.effect is Effect.ONCE else CONTACT_KINDS
     flow = route.flow
     if route.inlet.readable:
-        _value(flow, found)
+        value.at_risk(flow, found)
     with transaction.atomic():
         for part in _parts(found, 2_000):
             issues.raise_all(flow, run.pk, part)
@@ -101,26 +99,6 @@ def _remember(flow: Flow, found: list[Finding]) -> None:
         links.filter(source_id__in=keys).update(target_id="")
     for keys in _parts(sorted(disputed), 500):
         links.filter(source_id__in=keys).update(raw_digest=None, sent_digest=None, confirmed_at=None)
-
-
-def _value(flow: Flow, found: list[Finding]) -> None:
-    """Value at risk of a contact: its net revenue of the twelve months before the ledger's last day."""
-    last = LedgerEntry.objects.filter(flow__source=flow.source).aggregate(day=Max("day"))["day"]
-    if last is None:
-        return
-    keys = sorted({finding.source_id for finding in found if finding.source_id})
-    money: dict[str, list[tuple[str, Decimal]]] = defaultdict(list)
-    for part in _parts(keys, 500):
-        sums = (
-            LedgerEntry.objects.filter(flow__source=flow.source, customer__in=part, day__gt=last - timedelta(days=365))
-            .values("customer", "currency")
-            .annotate(total=Sum("amount"))
-        )
-        for row in sums:
-            money[row["customer"]].append((row["currency"], Decimal(str(row["total"])).quantize(Decimal("0.01"))))
-    for finding in found:
-        if len(money[finding.source_id]) == 1:  # never added across currencies
-            finding.currency, finding.money = money[finding.source_id][0]
 
 
 def _parts(values: list[Any], size: int) -> Iterator[list[Any]]:

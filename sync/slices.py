@@ -13,7 +13,7 @@ from django.db.models import F
 
 from connectors.base import Effect, Page, Row
 from connectors.errors import ConnectorError, RecordError
-from sync import clock, issues, ledger, pending
+from sync import clock, issues, ledger, pending, value
 from sync.catalogue import Bucket
 from sync.crashpoints import crashpoint
 from sync.delivery import BY_EFFECT, PageResult, Way, Work
@@ -141,6 +141,8 @@ class Slice:
         run = self.lease.run
         still_open = issues.open_keys(self.route.flow, list(dict.fromkeys(result.settled)))
         healed = issues.healed(self.route, still_open)
+        if result.findings and self.route.inlet.readable:
+            value.at_risk(self.route.flow, result.findings)
         with transaction.atomic():
             result.write()
             issues.raise_all(self.route.flow, run.pk, result.findings)

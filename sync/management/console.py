@@ -57,6 +57,13 @@ class ConsoleCommand(BaseCommand):
             raise CommandError(f"There is no flow {name!r}. Flows here: {known}.", returncode=2)
         return flow
 
+    def need_connections(self, flow: Flow) -> None:
+        """Before a run is made: a run that cannot even open its two ends would only fail and wait on the flow."""
+        ends = [flows.connection(name).settings for name in (flow.source, flow.target)]
+        missing = [variable for settings in ends for variable in settings.missing()]
+        if missing:
+            raise CommandError(f"Not set in the environment of this process: {', '.join(missing)}.", returncode=1)
+
     def progress(self, text: str) -> None:
         """One line that overwrites itself on a terminal."""
         end = "\r" if sys.stderr.isatty() else "\n"

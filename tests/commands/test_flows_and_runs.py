@@ -96,3 +96,11 @@ def test_a_start_cannot_be_given_to_a_run_that_has_begun(run: Run, load: Load) -
     SyncRun.objects.create(flow=flow("sale"), state="waiting", trigger="schedule")
     ran = run("sync", SALES, "--since", "2020-01-01")
     assert (ran.code, "is under way from elsewhere" in ran.err) == (1, True)
+
+
+def test_a_sync_without_its_connections_makes_no_run(run: Run, load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    load(people(1))
+    monkeypatch.delenv("DYNAMICS365_URL")
+    ran = run("sync", "dynamics365.customer")
+    assert (ran.code, SyncRun.objects.count()) == (1, 0)
+    assert "DYNAMICS365_URL" in ran.err

@@ -290,3 +290,14 @@ def test_a_change_outside_the_window_is_found_by_the_comparison(load: Load) -> N
     compare("sale")
     assert ("document_changed", "usmf|SO-1|1") in {one[:2] for one in open_issues()}
     assert len(control.sales()) == 2
+
+
+def test_a_customer_the_sync_rejects_shows_what_it_is_worth(load: Load) -> None:
+    """Marketing sees which of its duplicates holds the most money back."""
+    control = load(people(1), [invoice("S-1", "C-1", ("MUG", "2", "25.00"))])
+    sync("sale")
+    control.put_contact(900001, f3="person1@example.com")
+    control.put_contact(900002, f3="person1@example.com")
+    sync()
+    issue = SyncIssue.objects.get(kind="duplicate_in_target")
+    assert (str(issue.money), issue.currency) == ("25.00", "GBP")

@@ -33,6 +33,7 @@ class Command(ConsoleCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         flow = self.flow(options["flow"])
+        self.need_connections(flow)
         ids = keys(options["ids"])
         if ids:
             pending.note(flow, ids, "pasted")
