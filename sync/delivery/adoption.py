@@ -72,7 +72,7 @@ class Adoption:
         """Records that would write a key which another record's contact carries (one number in two companies)."""
         keys = {record.key: self.inlet.identify(record) for record in records}
         keys = {source_id: key for source_id, key in keys.items() if key != source_id}
-        linked = "flow_id = %s AND state = 'active' AND target_id <> ''"
+        linked = f"{storage.BY_KEY} AND state = 'active' AND target_id <> ''"
         owners = dict(
             storage.fetch(
                 CrossReference, ["target_key", "source_id"], "target_key", list(keys.values()), linked, [self.flow.pk]

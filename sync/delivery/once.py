@@ -157,7 +157,7 @@ def _confirmed(work: Work, found: Sequence[Candidate]) -> set[str]:
         ["source_id"],
         "source_id",
         customers,
-        "flow_id = %s AND state = %s AND target_id <> ''",
+        f"{storage.BY_KEY} AND state = %s AND target_id <> ''",
         [parent.pk, LinkState.ACTIVE.value],
     )
     return {key for (key,) in rows}

@@ -120,7 +120,7 @@ def _links(work: Work, keys: Sequence[str]) -> dict[str, tuple[str, str, bytes |
         ["source_id", "target_id", "state", "sent_digest"],
         "source_id",
         keys,
-        "flow_id = %s AND state <> 'superseded'",
+        f"{storage.BY_KEY} AND state <> 'superseded'",
         [work.route.flow.pk],
     )
     return {row[0]: (row[1], row[2], row[3]) for row in rows}

@@ -9,6 +9,9 @@ from sync.storage.postgresql import PostgreSQL
 from sync.storage.sqlite import SQLite
 from sync.storage.tables import Backend, Table
 
+BY_KEY = "+flow_id = %s"
+"""The flow as a condition that no planner takes for its way in: SQLite would walk a whole flow for a page of keys."""
+
 BACKENDS: Mapping[str, Backend] = {"postgresql": PostgreSQL(), "sqlite": SQLite()}
 
 

@@ -23,8 +23,6 @@ from sync.demo.supervisor import ChildDiedError, StopAskedError, Supervisor, nee
 from sync.demo.systems import Emulators
 
 WEB_PORT, EMULATORS_PORT = 8000, 8900
-SHORT_PAGES = {"DYNAMICS365_PAGE_SIZE": "5000", "EMARSYS_SALES_BATCH": "2500"}
-"""SQLite has one writer: the shorter a page's transaction, the sooner a person's click is written beside it."""
 
 
 class Command(BaseCommand):
@@ -122,7 +120,7 @@ class Command(BaseCommand):
         furnishing.free_leases()
         furnishing.let_go()
         supervisor.wait_until(emulators.ready, "The emulated systems")
-        variables = emulators.environment() | (SHORT_PAGES if folder.database else {})
+        variables = emulators.environment()
         os.environ.update(variables)
         folder.keep_environment(variables)
         flows.ensure()
