@@ -31,10 +31,12 @@ def upsert(target: Table, rows: Sequence[Sequence[Any]]) -> None:
 
 def insert(target: Table, rows: Sequence[Sequence[Any]]) -> None:
     """The same for rows that are new as far as anybody knows: cheaper, and right when one is there after all."""
-    if rows:
+    if connection.vendor == "sqlite":  # within a savepoint it copies every page it touches: five times slower
+        upsert(target, rows)
+    elif rows:
         try:
             with transaction.atomic():
-                backend().insert(target, rows)
+                PostgreSQL().insert(target, rows)
         except IntegrityError:
             backend().upsert(target, rows)
 

@@ -39,9 +39,6 @@ WRITERS: dict[str, Callable[[Any], Any]] = {
 
 
 class SQLite:
-    def insert(self, table: Table, rows: Iterable[Sequence[Any]]) -> None:
-        self.upsert(table, rows)  # an upsert that meets nothing costs an insert
-
     def upsert(self, table: Table, rows: Iterable[Sequence[Any]]) -> None:
         values = ", ".join(["%s"] * len(table.columns))
         # SQLite reads "SELECT … ON CONFLICT" ambiguously; VALUES has no such trouble.
