@@ -38,7 +38,7 @@ def all_connectors() -> Mapping[str, Connector]:
 
 def _packages(path: "list[str] | object", prefix: str) -> list[str]:
     names = []
-    for module in pkgutil.iter_modules(path, prefix):  # type: ignore[arg-type]
+    for module in pkgutil.iter_modules(path, prefix):  # type: ignore[arg-type]  # a package's __path__
         if module.ispkg and module.name != "connectors.emulators":
             package = importlib.import_module(module.name)
             names += [module.name, *_packages(package.__path__, f"{module.name}.")]

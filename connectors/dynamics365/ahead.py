@@ -15,6 +15,6 @@ def ahead(items: Iterator[T]) -> Iterator[T]:
         coming = pool.submit(next, items, end)
         while (item := coming.result()) is not end:
             coming = pool.submit(next, items, end)
-            yield item  # type: ignore[misc]
+            yield item  # type: ignore[misc]  # the end is no item
     finally:
         pool.shutdown(wait=False, cancel_futures=True)

@@ -101,10 +101,10 @@ class _WithTimeout:
         self._session = session
 
     def get(self, url: str, **options: object) -> requests.Response:
-        return self._session.get(url, **{"timeout": 30, **options})  # type: ignore[arg-type]
+        return self._session.get(url, **{"timeout": 30, **options})  # type: ignore[arg-type]  # MSAL's own options
 
     def post(self, url: str, **options: object) -> requests.Response:
-        return self._session.post(url, **{"timeout": 30, **options})  # type: ignore[arg-type]
+        return self._session.post(url, **{"timeout": 30, **options})  # type: ignore[arg-type]  # MSAL's own options
 
     def close(self) -> None:
         self._session.close()

@@ -75,7 +75,7 @@ class Connection(StreamRequestHandler):
             return False
         if received is None:
             return False
-        delivery = self.server.answer(received)  # type: ignore[attr-defined]
+        delivery = self.server.answer(received)  # type: ignore[attr-defined]  # socketserver types it as its base class
         return self._deliver(delivery, received)
 
     def _read(self) -> Received | None:

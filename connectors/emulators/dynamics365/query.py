@@ -144,6 +144,7 @@ def matches(table: Table, options: Options, company: str | None) -> Matches:
             return walk
     rows = list(best.rows(0))
     for name, descending in reversed(options.order):
+        # A lambda with a default has no type that mypy could infer.
         rows.sort(key=lambda row, name=name: _sortable(row.get(name)), reverse=descending)  # type: ignore[misc]
     return Matches(best.index, best.stretches, None, rows)
 

@@ -135,7 +135,7 @@ def _enter(index: Index, value: Any, contact_id: str) -> None:
     elif type(present) is list:
         present.append(contact_id)
     else:
-        index[value] = [present, contact_id]  # type: ignore[list-item]
+        index[value] = [present, contact_id]  # type: ignore[list-item]  # present is one id here
 
 
 def _leave(index: Index, value: Any, contact_id: str) -> None:
