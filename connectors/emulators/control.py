@@ -84,7 +84,7 @@ class Control:
         return _json({name: self._described(system, base) for name, system, base in hub.bases(root)})
 
     def _described(self, system: System, base: str) -> dict[str, Any]:
-        sizes = {name: len(collection) for name, collection in system.collections().items()}
+        sizes = _sizes(system)
         described = {"base": base, **self._hub.addresses, **system.describe(base)}
         return {**described, "collections": sizes}
 
@@ -100,10 +100,7 @@ class Control:
         if dataset is not None and not isinstance(dataset, str):
             raise RefusedError(400, "dataset is a name, a folder or null")
         self._hub.load(dataset, seed, drift)
-        sizes = {
-            name: {kind: len(records) for kind, records in system.collections().items()}
-            for name, system in self._hub.systems.items()
-        }
+        sizes = {name: _sizes(system) for name, system in self._hub.systems.items()}
         return _json({"dataset": dataset, "seed": seed, "drift": drift, "systems": sizes})
 
     def _set_clock(self, wanted: Mapping[str, Any]) -> Response:
@@ -150,6 +147,10 @@ class Control:
     ) -> Response:
         if method == "POST" and rest in (["merge"], ["archive"]):
             return self._person(system, rest[0], _object(received))
+        if method == "POST" and len(rest) == 1 and rest[0].partition("@")[0] in getattr(system, "actions", ()):
+            return self._act(system, rest[0], _object(received))
+        if method == "GET" and len(rest) == 2 and rest[0].partition("@")[0] == "files" and hasattr(system, "file"):
+            return self._file(system, rest[0], rest[1])
         collections = system.collections()
         if not rest or rest[0] not in collections:
             raise RefusedError(404, f"{system.name} has {', '.join(collections)}")
@@ -172,6 +173,18 @@ class Control:
         except KeyError as error:
             raise RefusedError(404, f"{verb}: {error.args[0]} is missing or unknown") from None
 
+    def _act(self, system: Any, action: str, wanted: Mapping[str, Any]) -> Response:
+        try:
+            return _json(system.act(action, wanted))
+        except KeyError as error:
+            raise RefusedError(404, f"{action}: {error.args[0]} is missing or unknown") from None
+
+    def _file(self, system: Any, folder: str, name: str) -> Response:
+        found: Response | None = system.file(folder, name)
+        if found is None:
+            raise RefusedError(404, f"{system.name} offers no file {name}")
+        return found
+
     def _record(self, method: str, collection: Collection, key: str, received: Received) -> Response:
         present = collection.get(key)
         if method == "PUT":
@@ -186,6 +199,13 @@ class Control:
             raise RefusedError(405, "a record: GET, PUT, PATCH or DELETE")
         collection.edit(key, None)
         return Response(204)
+
+
+def _sizes(system: System) -> Mapping[str, int]:
+    if hasattr(system, "sizes"):
+        sizes: Mapping[str, int] = system.sizes()
+        return sizes
+    return {name: len(collection) for name, collection in system.collections().items()}
 
 
 def _listed(collection: Collection, query: Mapping[str, str]) -> Response:

@@ -6,8 +6,8 @@ strikes the next `times` (default 1; 0 = until it is deleted), and is then used 
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from itertools import count
+from dataclasses import dataclass, replace
+from itertools import chain, count, islice
 from threading import Event, Lock
 from typing import Any
 from urllib.parse import unquote
@@ -30,7 +30,9 @@ OPTIONS: dict[str, frozenset[str]] = {
     "expire_token": frozenset(),
 }
 # Acted out by the system itself, with whatever options it understands.
-PASSED_ON = frozenset(("partial", "duplicate_page", "repeat_next_link"))
+PASSED_ON = frozenset(
+    ("partial", "duplicate_page", "repeat_next_link", "duplicate_rows", "stale_next_link", "mutate_rows")
+)
 _COMMON = frozenset(("system", "method", "path", "kind", "times", "after"))
 _HTML = b"<!DOCTYPE html><html><head><title>Unavailable</title></head><body><h1>Be right back</h1></body></html>"
 
@@ -150,6 +152,8 @@ def _with_status(options: Mapping[str, Any]) -> Response:
 
 def _malformed(answer: Response, options: Mapping[str, Any]) -> Response:
     """The same answer with a body that no longer parses, of whatever format it is."""
+    if answer.stream is not None and options.get("body") is None:
+        return replace(answer, stream=chain(islice(answer.stream, 1), (b'"<\x00',)))
     body = _content(options.get("body"), answer.body[: max(1, len(answer.body) * 2 // 3)] + b'"<\x00')
     return Response(answer.status, body, answer.headers)
 

@@ -71,11 +71,12 @@ class Hub:
         self.lock = RLock()
         self.loaded = Loaded(None, 1, True, [])
         self.systems: dict[str, System] = {}
-        self._stores: list[Store] = []
+        shared = Store(self.state / "shared" if self.state else None)
+        self._stores: list[Store] = [shared]
         for name, factory in factories().items():
             store = Store(self.state / name if self.state else None)
             self._stores.append(store)
-            system = factory(Host(store, self.clock.now, self.settings))
+            system = factory(Host(store, self.clock.now, self.settings, shared))
             self.systems[system.name] = system
         prefixes = [(prefix.rstrip("/"), system) for system in self.systems.values() for prefix in system.prefixes]
         # The longest first: `/emarsys/api` before `/emarsys`.
@@ -112,6 +113,9 @@ class Hub:
 
     def close(self) -> None:
         self.stopping.set()
+        for system in self.systems.values():
+            if hasattr(system, "close"):
+                system.close()
         for store in self._stores:
             store.close()
 
@@ -141,7 +145,8 @@ class Hub:
             base=f"{received.scheme}://{received.headers.get('host', '127.0.0.1')}{prefix}",
             prefix=prefix,
         )
-        fault = self.faults.take(system.name, received.method, received.target)
+        target = received.target + (system.label(request) if hasattr(system, "label") else "")
+        fault = self.faults.take(system.name, received.method, target)
 
         def act(passed_on: Mapping[str, Any] | None) -> Response:
             try:
@@ -155,7 +160,9 @@ class Hub:
         else:
             delivery = strike(fault, act, system.throttled, system.expire_tokens, self.stopping)
         answer = delivery.answer
+        if fault and answer is not None and hasattr(system, "headers"):
+            answer.headers = {**system.headers(), **answer.headers}
         status, size, records = (answer.status, len(answer.body), answer.records) if answer else (0, 0, 0)
         struck = f"{fault.id} {fault.kind}" if fault else ""
-        self.log.add(system.name, received.method, received.target, status, size, records, len(received.body), struck)
+        self.log.add(system.name, received.method, target, status, size, records, len(received.body), struck)
         return delivery

@@ -8,7 +8,7 @@ import socket
 import ssl
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from socketserver import TCPServer, ThreadingMixIn
 from tempfile import TemporaryDirectory
@@ -19,7 +19,7 @@ from connectors.emulators import tls
 from connectors.emulators.control import Control
 from connectors.emulators.datasets import DEMO
 from connectors.emulators.hub import Hub
-from connectors.emulators.system import Response
+from connectors.emulators.system import Response, SftpAccount
 from connectors.emulators.wire import Connection, Delivery, Received
 
 
@@ -116,8 +116,41 @@ def _alone(state: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def _sftp(host: str, port: int, keys: Path, hub: Hub) -> Iterator[None]:
+    """Files beside HTTP; its keys stay with the state. PortInUseError when somebody else has the port."""
+    from connectors.emulators.sftp import SftpListener  # paramiko takes its time: only where files are wanted
+
+    def accounts() -> dict[str, SftpAccount]:
+        serving = [system for system in hub.systems.values() if hasattr(system, "sftp_accounts")]
+        return {user: account for system in serving for user, account in system.sftp_accounts().items()}
+
+    def log(verb: str, path: str) -> None:
+        hub.log.add("sftp", verb, path, 200)
+
+    try:
+        listener = SftpListener(host, port, keys, accounts, log)
+    except OSError as error:
+        if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+            raise
+        raise PortInUseError(f"Port {port} on {host} is taken. Choose another one with --sftp-port.") from error
+    hub.addresses["sftp"] = listener.address
+    hub.addresses["sftp_host_key"] = listener.host_key
+    hub.addresses["sftp_keys"] = str(keys.resolve())
+    try:
+        yield
+    finally:
+        listener.close()
+
+
+@contextlib.contextmanager
 def _listeners(
-    host: str, port: int, tls_port: int | None, state: str | Path | None, settings: Mapping[str, str] | None
+    host: str,
+    port: int,
+    tls_port: int | None,
+    state: str | Path | None,
+    settings: Mapping[str, str] | None,
+    sftp_port: int | None = None,
+    tls_hosts: Collection[str] = (),
 ) -> Iterator[list[Server]]:
     """The plain server first; the one for TLS, where it is wanted, keeps its certificate with the state."""
     with contextlib.ExitStack() as stack:
@@ -130,10 +163,13 @@ def _listeners(
         stack.callback(servers[0].close)
         if tls_port is not None:
             keys = folder / "tls" if folder else Path(stack.enter_context(TemporaryDirectory()))
-            servers.append(listening(host, tls_port, hub, tls.context(keys)))
+            servers.append(listening(host, tls_port, hub, tls.context(keys, tls_hosts)))
             stack.callback(servers[1].close)
             hub.addresses["https"] = servers[1].base
             hub.addresses["certificate"] = str((keys / "certificate.pem").resolve())
+        if sftp_port is not None:
+            keys = folder / "sftp" if folder else Path(stack.enter_context(TemporaryDirectory()))
+            stack.enter_context(_sftp(host, sftp_port, keys, hub))
         yield servers
 
 
@@ -162,6 +198,8 @@ def serve(
     host: str = "127.0.0.1",
     tls_port: int | None = None,
     settings: Mapping[str, str] | None = None,
+    sftp_port: int | None = None,
+    tls_hosts: Collection[str] = (),
 ) -> None:
     """Runs the emulators in the foreground until SIGINT or SIGTERM; only the main thread can call it.
 
@@ -173,7 +211,7 @@ def serve(
     def stop(signum: int, frame: FrameType | None) -> None:
         stopped.set()
 
-    with _listeners(host, port, tls_port, state, settings) as servers, _answering(servers):
+    with _listeners(host, port, tls_port, state, settings, sftp_port, tls_hosts) as servers, _answering(servers):
         hub = servers[0].hub
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, stop)
@@ -206,8 +244,10 @@ def running(
     port: int = 0,
     tls_port: int | None = None,
     settings: Mapping[str, str] | None = None,
+    sftp_port: int | None = None,
+    tls_hosts: Collection[str] = (),
 ) -> Iterator[str]:
     """The same in threads, for tests: yields the base address, on a free port unless one is asked for."""
-    with _listeners("127.0.0.1", port, tls_port, state, settings) as servers, _answering(servers):
+    with _listeners("127.0.0.1", port, tls_port, state, settings, sftp_port, tls_hosts) as servers, _answering(servers):
         servers[0].hub.start(dataset, seed, drift, fresh)
         yield servers[0].base

@@ -5,9 +5,10 @@ do) that takes a `Host` and returns a `System` on the state it finds in `host.st
 at start; it calls `load` only when there is no state yet, or when somebody asks to start over.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Protocol
 
 from connectors.emulators.dataset import Dataset
@@ -22,14 +23,16 @@ def _utc_now() -> datetime:
 class Host:
     """What the server gives to a system.
 
-    `store` is its own and keeps its state; take what is persistent from it in the constructor. `now` is the
-    time all systems live in (aware, UTC): the control API moves it. `settings` are the switches for what
-    the contracts leave open, by name; a system ignores names it does not know.
+    `store` is its own and keeps its state; take what is persistent from it in the constructor. `shared` is kept
+    too and one for all systems (the keys of Entra ID). `now` is the time all systems live in (aware, UTC): the
+    control API moves it. `settings` are the switches for what the contracts leave open, by name; a system ignores
+    names it does not know.
     """
 
     store: Store = field(default_factory=Store)
     now: Callable[[], datetime] = _utc_now
     settings: Mapping[str, str] = field(default_factory=dict)
+    shared: Store = field(default_factory=Store)
 
 
 @dataclass(frozen=True)
@@ -56,12 +59,25 @@ class Request:
 
 @dataclass
 class Response:
-    """`records` is how many records the answer carries or the request changed: the request log shows it."""
+    """`records` is how many records the answer carries or the request changed: the request log shows it.
+
+    A body too large to hold comes as `stream`, pieces of bytes in place of `body`; it travels in chunks.
+    """
 
     status: int = 200
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     records: int = 0
+    stream: Iterable[bytes] | None = None
+
+
+@dataclass(frozen=True)
+class SftpAccount:
+    """What one user sees over SFTP. Without a password only the key lets in; `breaks_after` bytes reading fails."""
+
+    folder: Path
+    password: str = ""
+    breaks_after: int = 0
 
 
 class System(Protocol):
@@ -69,7 +85,14 @@ class System(Protocol):
 
     A system may also offer, for the control API: `plant(list_name, seed) -> Mapping[str, int]` (differences
     planted, by kind), `planted() -> Mapping[str, Any]` (what was planted, kept here only),
-    `merge(from_id, into_id, options)` and `archive(id)`, both raising KeyError for an unknown id.
+    `merge(from_id, into_id, options)` and `archive(id)`, both raising KeyError for an unknown id. What else people
+    do in it are `actions` (their names) with `act(name, wanted) -> JSON value`, KeyError for what is unknown and
+    ValueError for what makes no sense; files it writes are `file(folder, name) -> Response | None`. Both get the
+    name as it was addressed, an account's suffix `@name` included. `close()` is called when the process ends;
+    `headers()` are those of every answer, also of one that a fault brings.
+    `sizes()` says how many records there are where counting them all would wake what sleeps. A system with one
+    address for everything gives each request a `label(request)` such as `#OrderChanges`: it ends the path that
+    faults match and the request log shows. `sftp_accounts()` gives the folders it serves as files, by user.
     """
 
     name: str

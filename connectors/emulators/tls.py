@@ -5,6 +5,7 @@ It is its own authority: hand `certificate.pem` to a client as its CA bundle.
 
 import ipaddress
 import ssl
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,11 +17,14 @@ _LIFETIME = timedelta(days=365)
 _NAME = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Emulated systems on this machine")])
 
 
-def context(folder: Path) -> ssl.SSLContext:
-    """Reads `certificate.pem` and `key.pem` in the folder, making both when they are missing or about to expire."""
+def context(folder: Path, hosts: Collection[str] = ()) -> ssl.SSLContext:
+    """Reads `certificate.pem` and `key.pem` in the folder, making both when they are missing or about to expire.
+
+    `hosts` are names the certificate holds for besides this machine's own: some clients know one host only.
+    """
     certificate, key = folder / "certificate.pem", folder / "key.pem"
-    if not certificate.exists() or not key.exists() or _is_old(certificate):
-        _make(certificate, key)
+    if not certificate.exists() or not key.exists() or _is_old(certificate) or _lacks(certificate, hosts):
+        _make(certificate, key, hosts)
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(certificate, key)
     return server
@@ -31,10 +35,16 @@ def _is_old(certificate: Path) -> bool:
     return known.not_valid_after_utc < datetime.now(UTC) + timedelta(days=7)
 
 
-def _make(certificate: Path, key: Path) -> None:
+def _lacks(certificate: Path, hosts: Collection[str]) -> bool:
+    known = x509.load_pem_x509_certificate(certificate.read_bytes())
+    names = known.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return not set(hosts) <= set(names.get_values_for_type(x509.DNSName))
+
+
+def _make(certificate: Path, key: Path, hosts: Collection[str]) -> None:
     private = ec.generate_private_key(ec.SECP256R1())
     now = datetime.now(UTC)
-    names: list[x509.GeneralName] = [x509.DNSName("localhost")]
+    names: list[x509.GeneralName] = [x509.DNSName(host) for host in ("localhost", *hosts)]
     names += [x509.IPAddress(ipaddress.ip_address(address)) for address in ("127.0.0.1", "::1")]
     usage = x509.KeyUsage(
         digital_signature=True, key_cert_sign=True, crl_sign=False, content_commitment=False, key_encipherment=False,

@@ -5,7 +5,7 @@ import http
 import socket
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from io import BufferedIOBase
@@ -32,6 +32,7 @@ class Received:
     scheme: str
     client: str
     keep_alive: bool
+    speaks_chunks: bool = True
 
 
 @dataclass
@@ -93,7 +94,8 @@ class Connection(StreamRequestHandler):
         keep_alive = wishes != "close" if version == "HTTP/1.1" else wishes == "keep-alive"
         scheme = "https" if hasattr(self.connection, "cipher") else "http"
         body = _body(self.rfile, headers)
-        return Received(method, target, headers, body, scheme, str(self.client_address[0]), keep_alive)
+        client, is_new = str(self.client_address[0]), version == "HTTP/1.1"
+        return Received(method, target, headers, body, scheme, client, keep_alive, is_new)
 
     def _line(self) -> bytes:
         line = self.rfile.readline(_LONGEST_LINE + 1)
@@ -114,6 +116,8 @@ class Connection(StreamRequestHandler):
         if delivery.answer is None:
             self._close(delivery.reset)
             return False
+        if delivery.answer.stream is not None:
+            return self._stream(delivery, delivery.answer.stream, received)
         if delivery.cut:
             whole = self._encoded(delivery.answer, received.method, keep_alive=False)
             self.wfile.write(whole[: len(whole) - max(1, len(delivery.answer.body) // 2)])
@@ -124,6 +128,27 @@ class Connection(StreamRequestHandler):
         else:
             self._send(delivery.answer, received.method, received.keep_alive)
         return received.keep_alive
+
+    def _stream(self, delivery: Delivery, pieces: Iterable[bytes], received: Received) -> bool:
+        """In chunks, as they are made; a client of HTTP/1.0 hears the end when the connection closes.
+
+        A cut ends it after the first piece: nobody knows the half of what has not been made yet.
+        """
+        assert delivery.answer is not None
+        keep_alive = received.keep_alive and received.speaks_chunks and not delivery.cut
+        self.wfile.write(self._head(delivery.answer, keep_alive, received.speaks_chunks))
+        for piece in pieces if received.method != "HEAD" else ():
+            framed = b"%x\r\n%b\r\n" % (len(piece), piece) if received.speaks_chunks else piece
+            if piece and delivery.bytes_per_second:
+                self._drip(framed, delivery.bytes_per_second)
+            elif piece:
+                self.wfile.write(framed)
+            if delivery.cut:
+                self._close(reset=False)
+                return False
+        if received.speaks_chunks and received.method != "HEAD":
+            self.wfile.write(b"0\r\n\r\n")
+        return keep_alive
 
     def _drip(self, content: bytes, bytes_per_second: float) -> None:
         step = max(1, int(bytes_per_second / 10))
@@ -144,12 +169,14 @@ class Connection(StreamRequestHandler):
         return head if method == "HEAD" else head + answer.body
 
     @staticmethod
-    def _head(answer: Response, keep_alive: bool) -> bytes:
+    def _head(answer: Response, keep_alive: bool, chunked: bool = False) -> bytes:
         headers = {name.lower(): f"{name}: {value}\r\n" for name, value in answer.headers.items()}
         headers["date"] = f"Date: {formatdate(usegmt=True)}\r\n"
         if answer.body and "content-type" not in headers:
             headers["content-type"] = "Content-Type: application/json; charset=utf-8\r\n"
-        if answer.status != 204:
+        if chunked:
+            headers["transfer-encoding"] = "Transfer-Encoding: chunked\r\n"
+        elif answer.status != 204 and answer.stream is None:
             headers["content-length"] = f"Content-Length: {len(answer.body)}\r\n"
         if not keep_alive:
             headers["connection"] = "Connection: close\r\n"

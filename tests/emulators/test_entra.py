@@ -1,7 +1,13 @@
 """Tokens (dynamics365.md 1)."""
 
+import json
+from datetime import UTC, datetime
+
 import requests
 
+from connectors.emulators.entra import Entra
+from connectors.emulators.store import Store
+from connectors.emulators.system import Request
 from tests.emulators.client import Environment
 
 
@@ -92,3 +98,24 @@ def test_the_discovery_document_names_the_endpoints_under_this_address(environme
     document = requests.get(address, timeout=10).json()
     assert document["token_endpoint"] == f"{environment.root}/entra/contoso/oauth2/v2.0/token"
     assert {"issuer", "authorization_endpoint", "device_authorization_endpoint"} <= set(document)
+
+
+def test_one_system_can_take_its_tokens_back_without_the_others_noticing() -> None:
+    """DESIGN section 10: the fault `expire_token` of a system; the keys are one for all systems"""
+    kept = Store().collection("entra")
+    entra = Entra(kept, lambda: datetime(2026, 3, 1, tzinfo=UTC), {})
+    form = (
+        "client_id=integration-console&client_secret=emulator-secret&grant_type=client_credentials"
+        "&scope=https%3A%2F%2Fcontoso.crm.dynamics.com%2F.default"
+    )
+    asked = Request("POST", "/contoso/oauth2/v2.0/token", "", {}, {}, form.encode(), "http://127.0.0.1/entra")
+    token = json.loads(entra.handle(asked).body)["access_token"]
+    headers = {"authorization": f"Bearer {token}"}
+    call = Request("GET", "/api/data/v9.2/contacts", "", {}, headers, b"", "http://127.0.0.1/dataverse")
+    names = ("https://contoso.crm.dynamics.com",)
+    other = Entra(kept, lambda: datetime(2026, 3, 1, tzinfo=UTC), {})
+    other.revoke("dynamics365")
+    assert entra.caller(call, "dataverse", names) == "integration-console"
+    assert entra.caller(call, "dataverse", ()) is None
+    other.revoke("dataverse")
+    assert entra.caller(call, "dataverse", names) is None

@@ -208,3 +208,33 @@ def test_lines_can_be_expanded_one_level_under_their_headers(environment: Enviro
     }
     assert "navigation property" in environment.refusal("SalesInvoiceHeadersV2", expand="Customer")
     assert "navigation property" in environment.refusal("CustomersV3", expand="SalesInvoiceLinesV2")
+
+
+def test_the_metadata_service_can_be_searched_paged_and_has_labels(environment: Environment) -> None:
+    """dynamics365.md 2.1: the forms a public client sends"""
+
+    def names(path: str) -> list[str]:
+        answer = environment.session.get(f"{environment.base}/Metadata/{path}", timeout=10)
+        return [row["Name"] for row in answer.json()["value"]]
+
+    found = names("PublicEntities?$filter=contains(tolower(Name), 'salesinvoice')&$top=1&$skip=1")
+    assert found == ["SalesInvoiceLineV2"]
+    assert names("DataEntities?$filter=PublicEntityName eq 'CustomerV3' and IsReadOnly eq false") == [
+        "CustomerV3Entity"
+    ]
+    refused = environment.session.get(
+        f"{environment.base}/Metadata/PublicEntities?$filter=length(Name) gt 3", timeout=10
+    )
+    assert refused.status_code == 400
+    entity = environment.session.get(f"{environment.base}/Metadata/PublicEntities('CustomersV3')", timeout=10).json()
+    labels = f"{environment.base}/metadata/Labels(Id='{entity['LabelId']}',Language='en-US')"
+    assert environment.session.get(labels, timeout=10).json()["Value"] == "Customer V3"
+    unknown = f"{environment.base}/metadata/Labels(Id='@SYS1',Language='en-US')"
+    assert environment.session.get(unknown, timeout=10).status_code == 404
+
+
+def test_the_environment_says_its_version(environment: Environment) -> None:
+    """A public client asks before it reads metadata (dynamics365.md 0, FOC)"""
+    action = "DataManagementEntities/Microsoft.Dynamics.DataEntities.GetApplicationVersion"
+    assert environment.call("POST", action, json={}).json()["value"] == "10.0.47"
+    assert environment.call("GET", action).status_code == 404

@@ -1,10 +1,12 @@
 """https for clients that insist on it (dynamics365.md 1.2 and 8.1)."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import msal
 import pytest
 import requests
+from cryptography import x509
 
 from connectors.emulators.server import running
 from tests.emulators.client import Environment
@@ -43,3 +45,18 @@ def test_microsofts_own_library_gets_a_token(described: dict[str, str], monkeypa
     headers = {"Authorization": f"Bearer {granted['access_token']}"}
     address = f"{described['https']}/dynamics365/data/CustomersV3"
     assert requests.get(address, headers=headers, verify=described["certificate"], timeout=10).status_code == 200
+
+
+def test_the_certificate_holds_for_further_names(tmp_path: Path) -> None:
+    """emarsys.md 1.1: some clients know one host only and are brought here under its name"""
+    with running(state=tmp_path, tls_port=0):
+        assert "api.emarsys.net" not in _names(tmp_path)
+    for _ in range(2):
+        with running(state=tmp_path, tls_port=0, tls_hosts=["api.emarsys.net"]):
+            assert {"localhost", "api.emarsys.net"} <= _names(tmp_path)
+
+
+def _names(state: Path) -> set[str]:
+    known = x509.load_pem_x509_certificate((state / "tls" / "certificate.pem").read_bytes())
+    names = known.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return set(names.get_values_for_type(x509.DNSName))

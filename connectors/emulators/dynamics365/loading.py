@@ -9,7 +9,8 @@ from typing import Any
 import pycountry
 
 from connectors.emulators.dataset import Customer, Dataset
-from connectors.emulators.dynamics365.schema import CUSTOMERS, NO_DATE
+from connectors.emulators.dynamics365.entity_sets.people import CUSTOMERS
+from connectors.emulators.dynamics365.schema import NO_DATE, NO_MOMENT
 
 COMPANY = "usmf"
 Rows = Iterator[dict[str, Any]]
@@ -23,6 +24,11 @@ def number(value: Decimal) -> int | float:
 def noon(moment: datetime | date | None) -> str:
     """A date-only property is stamped 12:00 UTC, an empty one is 1900-01-01 (4.10)."""
     return NO_DATE if moment is None else f"{moment:%Y-%m-%d}T12:00:00Z"
+
+
+def moment(when: datetime | None) -> str:
+    """An instant in UTC to the second; an empty one is 1900-01-01 (4.10)."""
+    return NO_MOMENT if when is None else f"{when:%Y-%m-%dT%H:%M:%S}Z"
 
 
 def company_of(legal_entity: str) -> str:

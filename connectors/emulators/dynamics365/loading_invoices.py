@@ -1,17 +1,16 @@
 """Invoices and credit notes out of a neutral dataset, or straight from the demo company's own file."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from connectors.emulators.dataset import Dataset, Order, OrderLine, Refund
+from connectors.emulators.dataset import Order, Refund
 from connectors.emulators.datasets.online_retail import CURRENCY, Invoice, OnlineRetail
 from connectors.emulators.datasets.online_retail.people import COMPANY as DEMO_COMPANY
-from connectors.emulators.dynamics365.loading import company_of, noon, number
-from connectors.emulators.dynamics365.schema import INVOICES
+from connectors.emulators.dynamics365.entity_sets.invoices import INVOICES
+from connectors.emulators.dynamics365.ledger import Ledger, ShortLine, each, short_line, total_of
+from connectors.emulators.dynamics365.loading import noon, number
 
-ShortLine = list[Any]  # see invoice_lines.SHORT
 _INVOICED = frozenset(("", "invoiced", "shipped"))
 _ZERO = Decimal(0)
 _DEFAULTS = INVOICES.defaults
@@ -28,19 +27,29 @@ class Posted(NamedTuple):
         return f"{self.header['dataAreaId']}|{self.header['InvoiceNumber']}"
 
 
-def invoices(dataset: Dataset) -> Iterator[Posted]:
-    if isinstance(dataset, OnlineRetail):
-        return map(_as_posted, dataset.posted.values())
-    return _Neutral(dataset).posted()
+def invoices(ledger: Ledger) -> Iterator[Posted]:
+    return _Neutral(ledger).posted()
+
+
+def demo_invoices(dataset: OnlineRetail) -> Iterator[Posted]:
+    return map(_as_posted, dataset.posted.values())
+
+
+def demo_moments(dataset: OnlineRetail) -> str:
+    """When each order of the demo company was placed: lines of document id and time; credit notes are no orders."""
+    posted = (invoice for invoice in dataset.posted.values() if not invoice.number.startswith("C"))
+    return "\n".join(
+        f"{DEMO_COMPANY}|{invoice.number} {invoice.stamp[:10]}T{invoice.stamp[11:]}Z" for invoice in posted
+    )
 
 
 def _as_posted(invoice: Invoice) -> Posted:
     """A line of the file as it stands; amounts in thousandths, the finest price there is, so that they are exact."""
     lines, total = [], 0
     for at, (code, name, quantity, price) in enumerate(invoice.lines, start=1):
-        each = _thousandths(price)
-        total += quantity * each
-        lines.append([at, code, name, quantity, _unit(each), _unit(quantity * each), 0, 0])
+        unit_price = _thousandths(price)
+        total += quantity * unit_price
+        lines.append([at, code, name, quantity, _unit(unit_price), _unit(quantity * unit_price), 0, 0])
     header = {
         **_DEFAULTS,
         "dataAreaId": DEMO_COMPANY,
@@ -48,6 +57,7 @@ def _as_posted(invoice: Invoice) -> Posted:
         "InvoiceDate": f"{invoice.stamp[:10]}T12:00:00Z",
         "LedgerVoucher": f"ARV-{invoice.number}",
         "InvoiceCustomerAccountNumber": invoice.customer,
+        "SalesOrderNumber": "" if invoice.number.startswith("C") else invoice.number,
         "CurrencyCode": CURRENCY,
         "TotalInvoiceAmount": _unit(total),
     }
@@ -71,14 +81,12 @@ def _unit(thousandths: int) -> int | float:
 class _Neutral:
     """The mapping of the package's README, with the look-ups it needs."""
 
-    def __init__(self, dataset: Dataset) -> None:
-        self._dataset = dataset
-        self._names = {product.sku: product.name for product in dataset.products()}
-        self._companies = {customer.customer_id: customer.legal_entity for customer in dataset.customers()}
-        self._orders = {order.order_id: order for order in dataset.orders()}
-        self._lines: dict[str, list[OrderLine]] = defaultdict(list)
-        for line in dataset.order_lines():
-            self._lines[line.order_id].append(line)
+    def __init__(self, ledger: Ledger) -> None:
+        self._names = ledger.names
+        self._orders = ledger.orders
+        self._lines = ledger.lines
+        self._refunds = ledger.refunds
+        self._company = ledger.company
 
     def posted(self) -> Iterator[Posted]:
         taken = set()
@@ -86,19 +94,13 @@ class _Neutral:
             if order.status in _INVOICED:
                 taken.add(order.order_id)
                 yield self._invoice(order)
-        refunds: dict[str, list[Refund]] = defaultdict(list)
-        for refund in self._dataset.refunds():
-            refunds[refund.refund_id].append(refund)
-        for refund_id, rows in refunds.items():
+        for refund_id, rows in self._refunds.items():
             yield self._credit_note(f"CN-{refund_id}" if refund_id in taken else refund_id, rows)
-
-    def _company(self, legal_entity: str, customer_id: str) -> str:
-        return company_of(legal_entity or self._companies.get(customer_id, ""))
 
     def _invoice(self, order: Order) -> Posted:
         lines = sorted(self._lines[order.order_id], key=lambda line: line.line_no)
-        short = [self._line(line) for line in lines if line.status != "cancelled"]
-        total = number(order.total) if order.total is not None else _sum(line[5] for line in short)
+        short = [short_line(line, self._names) for line in lines if line.status != "cancelled"]
+        total = number(order.total) if order.total is not None else total_of(line[5] for line in short)
         header = {
             **_DEFAULTS,
             "dataAreaId": self._company(order.legal_entity, order.customer_id),
@@ -116,19 +118,6 @@ class _Neutral:
         }
         return Posted(header, short)
 
-    def _line(self, line: OrderLine) -> ShortLine:
-        quantity = Decimal(1) if line.quantity is None else line.quantity
-        discount = line.discount or _ZERO
-        price = line.unit_price
-        total = line.line_total
-        if total is None:
-            total = quantity * (price or _ZERO) - discount
-        if price is None:
-            price = _each(total + discount, quantity)
-        code = line.sku or ("" if line.line_type == "goods" else line.line_type.upper())
-        amounts = [number(value) for value in (quantity, price, total, line.tax or _ZERO, discount)]
-        return [line.line_no, code, self._names.get(line.sku, ""), *amounts]
-
     def _credit_note(self, credit_id: str, refunds: list[Refund]) -> Posted:
         first = refunds[0]
         order = self._orders.get(first.order_id)
@@ -143,7 +132,7 @@ class _Neutral:
             "InvoiceCustomerAccountNumber": customer,
             "SalesOrderNumber": first.order_id,
             "CurrencyCode": first.currency or (order.currency if order else ""),
-            "TotalInvoiceAmount": _sum(line[5] for line in lines),
+            "TotalInvoiceAmount": total_of(line[5] for line in lines),
         }
         return Posted(header, lines)
 
@@ -155,14 +144,6 @@ class _Neutral:
             amount = abs(refund.amount)
         else:
             amount = quantity * ((original.unit_price if original else None) or _ZERO)
-        price = _each(amount, quantity)
+        price = each(amount, quantity)
         code = sku or refund.reason.upper()[:20] or "REFUND"
         return [at, code, self._names.get(sku, ""), number(-quantity), number(price), number(-amount), 0, 0]
-
-
-def _each(total: Decimal, quantity: Decimal) -> Decimal:
-    return round(total / quantity, 4) if quantity else _ZERO
-
-
-def _sum(amounts: Iterable[int | float]) -> int | float:
-    return number(sum((Decimal(str(amount)) for amount in amounts), _ZERO))

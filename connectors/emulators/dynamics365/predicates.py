@@ -30,7 +30,7 @@ _COMPUTE: dict[str, Callable[[Any, Any], Any]] = {
     "add": operator.add, "sub": operator.sub, "mul": operator.mul, "div": operator.truediv,
     "divby": operator.truediv, "mod": operator.mod,
 }  # fmt: skip
-_KINDS = {"decimal": "number", "int": "number"}
+_KINDS = {"decimal": "number", "int": "number", "long": "number", "moment": "date"}
 _EDM = {"string": "Edm.String", "number": "Edm.Decimal", "date": "Edm.DateTimeOffset", "bool": "Edm.Boolean",
         "day": "Edm.Date"}  # fmt: skip
 _VERBS = {"eq": "Equal", "ne": "NotEqual", "gt": "GreaterThan", "ge": "GreaterThanOrEqual", "lt": "LessThan",
@@ -95,7 +95,7 @@ def _wildcard(left: Value, pattern: str, wanted: bool) -> Test:
 def _value(entity: EntitySet, operand: Operand) -> Value:
     if isinstance(operand, Name):
         declared, name = entity.properties[operand.name], operand.name
-        if declared.kind == "date" or name == "dataAreaId":
+        if declared.kind in ("date", "moment") or name == "dataAreaId":
             return lambda row: comparable(declared, row[name])
         return lambda row: row[name]
     if isinstance(operand, Arithmetic):

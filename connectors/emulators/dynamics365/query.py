@@ -27,7 +27,7 @@ class Options:
     where: Node | None
     order: tuple[tuple[str, bool], ...]  # (property, descending)
     select: tuple[str, ...]
-    expand: tuple[str, ...]  # one level, nothing nested
+    expand: tuple[tuple[str, tuple[str, ...]], ...]  # (navigation property, properties selected there)
     top: int | None
     skip: int
     count: bool
@@ -39,10 +39,7 @@ def options_of(entity: EntitySet, query: Mapping[str, str]) -> Options:
     for name in query:
         if name not in _KNOWN and (name.startswith("$") or name.lower() == "cross-company"):
             raise ODataError(400, f"The query parameter '{name}' is not supported.")
-    expand = _names(query.get("$expand", ""))
-    for name in expand:
-        if name not in entity.navigation:
-            raise ODataError(400, f"Property '{name}' on type '{entity.type}' is not a navigation property.")
+    expand = expansions(entity, query.get("$expand", ""))
     where = Parser(query["$filter"]).tree() if query.get("$filter", "").strip() else None
     select = tuple(name for name in _names(query.get("$select", "")) if name != "*")
     for name in select:
@@ -60,6 +57,29 @@ def options_of(entity: EntitySet, query: Mapping[str, str]) -> Options:
     )
 
 
+_EXPANSION = re.compile(r"\s*(?P<name>[\w/]+)\s*(?:\((?P<inner>[^()]*(?:\([^()]*\)[^()]*)*)\))?\s*(?:,|$)")
+
+
+def expansions(entity: EntitySet, text: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """`Lines,Header($select=A,B)`; one level only (2.1): anything deeper is refused."""
+    found = []
+    at, end = 0, len(text.rstrip())
+    while at < end:
+        part = _EXPANSION.match(text, at)
+        if not part:
+            raise ODataError(400, f"Syntax error in $expand '{text}'.")
+        name, inner = part["name"], part["inner"] or ""
+        if "/" in name or "$expand" in inner:
+            raise ODataError(400, "The request includes a $expand path which is too deep. The maximum depth is 1.")
+        if name not in entity.navigation:
+            raise ODataError(400, f"Property '{name}' on type '{entity.type}' is not a navigation property.")
+        if inner and not inner.strip().startswith("$select="):
+            raise ODataError(400, f"The option '{inner}' inside $expand is not supported.")
+        found.append((name, _names(inner.strip().removeprefix("$select="))))
+        at = part.end()
+    return tuple(found)
+
+
 def _names(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
@@ -68,7 +88,7 @@ def _whole(query: Mapping[str, str], name: str) -> int | None:
     text = query.get(name)
     if text is None:
         return None
-    if not text.isdigit():
+    if not re.fullmatch("[0-9]{1,9}", text):  # an Edm.Int32
         raise ODataError(400, f"Invalid value '{text}' for {name} query option found.")
     return int(text)
 
@@ -133,7 +153,7 @@ def matches(table: Table, options: Options, company: str | None) -> Matches:
     """`company` is the only one the request may see; None sees all."""
     entity = table.entity
     test = test_of(entity, options.where) if options.where is not None else None
-    visible = [company] if company is not None else table.companies()
+    visible = [company] if company is not None and not entity.is_shared else table.companies()
     plans = [_plan(table, index, options, visible, test) for index in table.indexes()]
     fitting = [plan for plan in plans if _in_order(plan.index, options.order, visible)]
     best = min(plans, key=lambda plan: _total(plan.stretches))

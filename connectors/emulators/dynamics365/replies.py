@@ -8,10 +8,17 @@ from connectors.emulators.dynamics365.schema import NAMESPACE
 from connectors.emulators.system import Response
 
 encode = msgspec.json.Encoder().encode
-_STACK = (
-    "   at Microsoft.Dynamics.Platform.Integration.Services.OData.Update.UpdateProcessor.Apply(ChangeSet set)\r\n"
-    "   at Microsoft.Dynamics.Platform.Integration.Services.OData.ODataQueryController.Read()"
+_FRAMES = (
+    "Microsoft.Dynamics.Platform.Integration.Services.OData.Update.UpdateProcessor.CreateEntity_Save(ChangeContext c)",
+    "Microsoft.Dynamics.Platform.Integration.Services.OData.Update.ChangeInfo.ExecuteActionsInCompanyContext()",
+    "Microsoft.Dynamics.Platform.Integration.Services.OData.ODataQueryController.Read(ODataPath path)",
+    "Microsoft.Dynamics.Ax.Xpp.DictMethodHelper.InvokeInstance(MethodInfo method, Object target, Object[] values)",
+    "System.Web.Http.Controllers.ReflectedHttpActionDescriptor.ActionExecutor.InvokeActionAsync(Object instance)",
+    "System.Runtime.CompilerServices.TaskAwaiter.HandleNonSuccessAndDebuggerNotification(Task task)",
+    "System.Web.Http.Filters.ActionFilterAttribute.CallOnActionExecutedAsync(HttpActionContext actionContext)",
 )
+# Many kB, as they are (2.6).
+_STACK = "\r\n".join(f"   at {frame}" for frame in _FRAMES * 6)
 
 
 class ODataError(Exception):

@@ -11,9 +11,10 @@ from urllib.parse import quote
 import msgspec
 
 from connectors.emulators.dynamics365.bounds import LAST
+from connectors.emulators.dynamics365.entity_sets.catalogue import ENTITY_SETS
 from connectors.emulators.dynamics365.query import Options
 from connectors.emulators.dynamics365.replies import encode
-from connectors.emulators.dynamics365.schema import ETAG, NAMESPACE, EntitySet
+from connectors.emulators.dynamics365.schema import ETAG, NAMESPACE, EntitySet, Link
 from connectors.emulators.dynamics365.tables import Row, Table
 from connectors.emulators.system import Request
 
@@ -25,11 +26,17 @@ def detail_of(request: Request) -> str:
 
 
 class Representation:
-    """Shows rows of one entity set to one request; `tables` are where expanded rows come from."""
+    """Shows rows of one entity set to one request; `base` is the set's name among ours.
 
-    def __init__(self, request: Request, entity: EntitySet, options: Options, tables: Mapping[str, Table]) -> None:
+    `tables` are where expanded rows come from.
+    """
+
+    def __init__(
+        self, request: Request, entity: EntitySet, base: str, options: Options, tables: Mapping[str, Table]
+    ) -> None:
         self._request = request
         self._entity = entity
+        self._base = base
         self._options = options
         self._tables = tables
         self.detail = detail_of(request)
@@ -38,23 +45,37 @@ class Representation:
         """The next `limit` rows in a form that encodes as JSON."""
         select, expand = self._options.select, self._options.expand
         names = select if self.detail == "none" else (ETAG, *select)
-        if self.detail == "none" and not select:
-            names = tuple(self._entity.properties)
+        if not select and (self.detail == "none" or self._is_narrowed):
+            names = (*names, *self._entity.properties)
         elif not select:
             names = ()
         if self.detail == "full" or expand:
             return [self._slowly(row, names) for row in islice(walk, limit)]
         return selected(walk, names, limit)
 
+    @property
+    def _is_narrowed(self) -> bool:
+        """The tenant shows fewer properties than the rows have."""
+        return len(self._entity.properties) < len(ENTITY_SETS.get(self._base, self._entity).properties)
+
     def _slowly(self, row: Row, names: Sequence[str]) -> dict[str, Any]:
         shown = {name: row[name] for name in names} if names else dict(row)
-        for name in self._options.expand:
-            shown[name] = [dict(line) for line in self._lines(row, self._entity.navigation[name])]
+        for name, select in self._options.expand:
+            found = self._entity.navigation[name]
+            rows = [self._reduced(other, select) for other in self._linked(row, found)]
+            shown[name] = rows if found.many else next(iter(rows), None)
         return self._annotated(shown) if self.detail == "full" else shown
 
-    def _lines(self, row: Row, target: str) -> Iterator[Row]:
-        index = self._tables[target].indexes()[0]
-        prefix = (str(row["dataAreaId"]).lower(), row["InvoiceNumber"])
+    def _reduced(self, row: Row, select: tuple[str, ...]) -> dict[str, Any]:
+        names = (ETAG, *select) if select else tuple(row)
+        return {name: row[name] for name in names if name in row and (name != ETAG or self.detail != "none")}
+
+    def _linked(self, row: Row, found: Link) -> Iterator[Row]:
+        """The rows of the other set, along its index that begins with the linking properties."""
+        width = len(found.theirs)
+        index = next(i for i in self._tables[found.target].indexes() if i.columns[:width] == found.theirs)
+        values = (str(row[name]).lower() if name == "dataAreaId" else row[name] for name in found.ours)
+        prefix = tuple(values)
         return index.rows(index.position(prefix), index.position((*prefix, LAST)))
 
     def _annotated(self, shown: dict[str, Any]) -> dict[str, Any]:
@@ -62,11 +83,7 @@ class Representation:
         entity = self._entity
         annotations = {"@odata.type": f"#{NAMESPACE}.{entity.type}"}
         if all(name in shown for name in entity.key):
-            bare = ("date", "int")
-            key = ",".join(
-                f"{name}={shown[name]}" if entity.properties[name].kind in bare else f"{name}='{_quoted(shown[name])}'"
-                for name in entity.key
-            )
+            key = key_text(entity, shown)
             annotations["@odata.id"] = f"{self._request.base}/data/{entity.name}({key})"
             annotations["@odata.editLink"] = f"{entity.name}({key})"
             links = {f"{name}@odata.navigationLink": f"{entity.name}({key})/{name}" for name in entity.navigation}
@@ -75,7 +92,8 @@ class Representation:
 
     @property
     def _context(self) -> str:
-        columns = f"({','.join((*self._options.select, *(f'{name}()' for name in self._options.expand)))})"
+        expanded = (f"{name}({','.join(select)})" for name, select in self._options.expand)
+        columns = f"({','.join((*self._options.select, *expanded))})"
         return f"{self._request.base}/data/$metadata#{self._entity.name}{columns if len(columns) > 2 else ''}"
 
     def one(self, row: Row) -> bytes:
@@ -114,6 +132,14 @@ def selected(rows: Iterator[Row], names: Sequence[str], limit: int) -> list[Any]
         return list(islice(rows, limit))
     shape, values = _shape(tuple(dict.fromkeys(names)))
     return [shape(*values(row)) for row in islice(rows, limit)]
+
+
+def key_text(entity: EntitySet, row: Row) -> str:
+    """The key as it stands in an address."""
+    return ",".join(
+        f"{name}='{_quoted(row[name])}'" if entity.properties[name].is_quoted else f"{name}={row[name]}"
+        for name in entity.key
+    )
 
 
 def _quoted(value: Any) -> str:

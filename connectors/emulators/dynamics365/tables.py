@@ -2,29 +2,33 @@
 
 from base64 import b64decode, b64encode
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from threading import RLock
+from typing import Any, Protocol, runtime_checkable
 
 from connectors.emulators.dynamics365.schema import ETAG, EntitySet, comparable
 from connectors.emulators.store import Collection
 
 Row = Mapping[str, Any]
-_FIRST_RECORD = 22_565_421_176  # RecIds are large (2.2)
+FIRST_RECORD = 22_565_421_176  # RecIds are large (2.2)
+_APART = 5_000_000_000  # how far the RecIds of two joined tables are from each other
 
 
-def etag(version: int, record: int) -> str:
-    """The weak form of 2.2: base64 of `'<recVersion>,<recId>'`."""
-    inner = b64encode(b"'%d,%d'" % (version, record)).decode()
+def etag(version: int, record: int, sources: int = 1) -> str:
+    """The weak form of 2.2: base64 of `'<recVersion>,<recId>'`, one pair for each table the row is joined from."""
+    pairs = b"'%d,%d" % (version, record) + b"".join(b";0,%d" % (record + at * _APART) for at in range(1, sources))
+    inner = b64encode(pairs + b"'").decode()
     return f'W/"{inner}"'
 
 
 def version_of(tag: str) -> tuple[int, int]:
     """(recVersion, recId) of a tag of ours; a new record's when it is none."""
     try:
-        version, _, record = b64decode(tag.removeprefix('W/"').removesuffix('"')).decode().strip("'").partition(",")
+        pairs = b64decode(tag.removeprefix('W/"').removesuffix('"')).decode().strip("'")
+        version, _, record = pairs.partition(";")[0].partition(",")
         return int(version), int(record)
     except ValueError:
-        return 0, _FIRST_RECORD
+        return 0, FIRST_RECORD
 
 
 class Index(Protocol):
@@ -43,6 +47,7 @@ class Table(Protocol):
     """What a query needs of an entity set."""
 
     entity: EntitySet
+    id_columns: tuple[str, ...]
 
     def indexes(self) -> list[Index]: ...
 
@@ -51,20 +56,54 @@ class Table(Protocol):
     def find(self, key: str) -> Row | None: ...
 
 
-class _SortedKeys:
-    """An index over a collection: sorted tuples that end in the id."""
+@runtime_checkable
+class Writable(Protocol):
+    """A set whose rows can be changed one by one."""
 
-    def __init__(self, columns: tuple[str, ...], keys: list[tuple[Any, ...]], records: Collection) -> None:
+    entity: EntitySet
+    lock: RLock
+
+    def id_of(self, row: Row) -> str: ...
+
+    def find(self, key: str) -> Row | None: ...
+
+    def get(self, key: str) -> Row | None:
+        """As stored, by `id_of`."""
+        ...
+
+    def edit(self, key: str, record: dict[str, Any] | None) -> dict[str, Any] | None:
+        """The whole row as it shall be, None removes it; the row as it is now. ValueError when refused."""
+        ...
+
+
+class Renamed:
+    """A set under another name, or with fewer properties: the same rows."""
+
+    def __init__(self, table: Table, entity: EntitySet) -> None:
+        self.entity = entity
+        self.table = table
+        self.id_columns = table.id_columns
+        self.indexes = table.indexes
+        self.companies = table.companies
+        self.find = table.find
+
+
+class SortedKeys:
+    """An index over rows: sorted tuples that end in the id."""
+
+    def __init__(
+        self, columns: tuple[str, ...], keys: list[tuple[Any, ...]], find: Callable[[str], Row | None]
+    ) -> None:
         self.columns = columns
         self._keys = keys
-        self._records = records
+        self._find = find
 
     def position(self, key: tuple[Any, ...]) -> int:
         return bisect_left(self._keys, key)
 
     def rows(self, start: int, end: int) -> Iterator[Row]:
         for key in self._keys[start:end]:
-            row = self._records.get(key[-1])
+            row = self._find(key[-1])
             if row is not None:
                 yield row
 
@@ -83,9 +122,12 @@ class RecordTable:
         self.entity = entity
         self.records = records
         self.id_columns = id_columns
+        self.lock = records.lock
+        self.get = records.get
+        self.edit = records.edit
         self._built: tuple[int, list[Index], list[str]] | None = None
         known = (version_of(row.get(ETAG, ""))[1] for row in records.values())
-        self._next_record = max(known, default=_FIRST_RECORD)
+        self._next_record = max(known, default=FIRST_RECORD)
         records.accept = self.completed
 
     def load(self, rows: Iterable[dict[str, Any]]) -> None:
@@ -111,7 +153,7 @@ class RecordTable:
             raise ValueError(f"the id of {self.entity.name} is {'|'.join(self.id_columns)}, not {key!r}")
         from_id = dict(zip(self.id_columns, values, strict=True))
         before = self.records.get(key)
-        tag = self._new_tag() if before is None else etag(*_next_version(before.get(ETAG, "")))
+        tag = self._new_tag() if before is None else etag(*next_version(before.get(ETAG, "")))
         return {ETAG: tag, **self.entity.defaults, **from_id, **{n: v for n, v in record.items() if n != ETAG}}
 
     def find(self, key: str) -> Row | None:
@@ -141,9 +183,9 @@ class RecordTable:
             raw = [record.get(c) if at is None else ids[at] for c, at in zip(columns, places, strict=True)]
             keys.append((*(comparable(d, str(value)) for d, value in zip(declared, raw, strict=True)), key))
         keys.sort()
-        return _SortedKeys(columns, keys, self.records)
+        return SortedKeys(columns, keys, self.records.get)
 
 
-def _next_version(tag: str) -> tuple[int, int]:
+def next_version(tag: str) -> tuple[int, int]:
     version, record = version_of(tag)
     return version + 1, record

@@ -5,15 +5,16 @@ import binascii
 import hashlib
 import re
 import secrets
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl
 
 from connectors.emulators.emarsys.accounts import Account, Accounts
+from connectors.emulators.emarsys.local_time import VIENNA
 from connectors.emulators.emarsys.replies import ApiError, bare
+from connectors.emulators.emarsys.users import User, user_by
 from connectors.emulators.system import Request, Response
 
 _DRIFT = timedelta(minutes=5)
-_SERVER_ZONE = timezone(timedelta(hours=1))
 _PART = re.compile(r'(\w+)\s*=\s*"([^"]*)"')
 
 
@@ -35,41 +36,41 @@ class Tokens:
         """The token endpoint; client credentials in the Basic header only."""
         if request.method != "POST":
             return bare({"error": "invalid_request", "error_description": "POST is required"}, status=405)
-        account = self._client(request.headers.get("authorization", ""))
-        if account is None:
+        user = self._client(request.headers.get("authorization", ""))
+        if user is None:
             text = "Client authentication failed"
             return bare({"error": "invalid_client", "error_description": text}, status=401)
         form = dict(parse_qsl(request.body.decode("utf-8", "replace")))
         if form.get("grant_type") != "client_credentials":
             text = "The grant type must be client_credentials"
             return bare({"error": "unsupported_grant_type", "error_description": text}, status=400)
-        return bare(self._new(account))
+        return bare(self._new(user))
 
-    def _new(self, account: Account) -> dict[str, object]:
-        lifetime = int(account.settings["token_seconds"])
-        now = account.now()
+    def _new(self, user: User) -> dict[str, object]:
+        lifetime = int(user.account.settings["token_seconds"])
+        now = user.account.now()
         self._issued = {token: entry for token, entry in self._issued.items() if entry[1] > now}
         token = secrets.token_urlsafe(48)
-        self._issued[token] = (account.name, now + timedelta(seconds=lifetime))
+        self._issued[token] = (user.credentials["client_id"], now + timedelta(seconds=lifetime))
         return {"access_token": token, "token_type": "Bearer", "expires_in": lifetime, "scope": ""}
 
-    def _client(self, header: str) -> Account | None:
+    def _client(self, header: str) -> User | None:
         scheme, _, encoded = header.partition(" ")
         try:
             name, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
             return None
-        account = self._accounts.by("client_id", name) if scheme.lower() == "basic" else None
-        return account if account and _same(secret, str(account.settings["client_secret"])) else None
+        user = user_by(self._accounts, "client_id", name) if scheme.lower() == "basic" else None
+        return user if user and _same(secret, user.credentials.get("client_secret", "")) else None
 
-    def account_of(self, header: str) -> Account:
-        """The account whose token this is; 401 when there is none or it has expired."""
+    def user_of(self, header: str) -> User:
+        """The API user whose token this is; 401 when there is none or it has expired."""
         scheme, _, token = header.partition(" ")
-        name, until = self._issued.get(token.strip(), ("", datetime.max.replace(tzinfo=UTC)))
-        account = self._accounts.named(name)
-        if scheme.lower() != "bearer" or account is None or account.now() >= until:
+        client, until = self._issued.get(token.strip(), ("", datetime.max.replace(tzinfo=UTC)))
+        user = user_by(self._accounts, "client_id", client)
+        if scheme.lower() != "bearer" or user is None or user.account.now() >= until:
             raise unauthorized()
-        return account
+        return user
 
 
 class Wsse:
@@ -79,18 +80,18 @@ class Wsse:
         self._accounts = accounts
         self._nonces: set[str] = set()
 
-    def account_of(self, header: str) -> Account:
+    def user_of(self, header: str) -> User:
         parts = {name.lower(): value for name, value in _PART.findall(header)}
-        account = self._accounts.by("wsse_user", parts.get("username", ""))
+        user = user_by(self._accounts, "wsse_user", parts.get("username", ""))
         nonce, created = parts.get("nonce", ""), parts.get("created", "")
-        if account is None or not nonce or not self._is_recent(created, account.now()):
+        if user is None or not nonce or not self._is_recent(created, user.account.now()):
             raise unauthorized()
-        if not _same(digest(nonce, created, str(account.settings["wsse_secret"])), parts.get("passworddigest", "")):
+        if not _same(digest(nonce, created, user.credentials.get("wsse_secret", "")), parts.get("passworddigest", "")):
             raise unauthorized()
-        if account.settings["strict_nonce"] and nonce in self._nonces:
+        if user.account.settings["strict_nonce"] and nonce in self._nonces:
             raise unauthorized()
         self._nonces.add(nonce)
-        return account
+        return user
 
     @staticmethod
     def _is_recent(created: str, now: datetime) -> bool:
@@ -98,7 +99,7 @@ class Wsse:
             moment = datetime.fromisoformat(created)
         except ValueError:
             return False
-        return abs(now - (moment if moment.tzinfo else moment.replace(tzinfo=_SERVER_ZONE))) <= _DRIFT
+        return abs(now - (moment if moment.tzinfo else moment.replace(tzinfo=VIENNA))) <= _DRIFT
 
 
 def digest(nonce: str, created: str, secret: str) -> str:

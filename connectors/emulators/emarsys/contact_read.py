@@ -30,7 +30,22 @@ def getdata(call: Call) -> Response:
         raise ApiError(400, 10001, f"Max. number of contacts: {MAX_KEYS}")
     wanted = _wanted(call.account, fields)
     result, errors = _found(call.account, key, keys, wanted)
+    if call.query.get("stringids") == "1":
+        result = [_by_string_id(call.account, row) for row in result]
+    if call.account.settings["old_getdata"]:
+        return reply(_as_in_2016(result, errors), records=len(result))
     return reply({"errors": errors, "result": result or False}, records=len(result))
+
+
+def _by_string_id(account: Account, row: dict[str, Any]) -> dict[str, Any]:
+    """Fields under their string ids, as Emarsys' own add-ons ask for them."""
+    fields = account.fields.records
+    return {(fields.get(name) or {}).get("string_id", name): value for name, value in row.items()}
+
+
+def _as_in_2016(result: list[dict[str, Any]], errors: list[dict[str, Any]]) -> dict[str, Any]:
+    shown: dict[str, Any] = {"errors": [{**one, "errorCode": str(one["errorCode"])} for one in errors]}
+    return {**shown, "result": result} if result else shown
 
 
 def _data_key(account: Account, key: Any) -> str:
@@ -196,4 +211,5 @@ def _delete_each(
             code, text = _miss(key, ids)
             errors[value] = {str(code): text}
     account.contacts.delete(gone)
+    account.lists.forget(gone)
     return errors

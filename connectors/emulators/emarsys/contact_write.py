@@ -5,17 +5,19 @@ from typing import Any
 
 from connectors.emulators.emarsys.accounts import Account
 from connectors.emulators.emarsys.call import Call
+from connectors.emulators.emarsys.changes import NO_SOURCE, Written
 from connectors.emulators.emarsys.contacts import Contact
 from connectors.emulators.emarsys.lists import Lists
-from connectors.emulators.emarsys.replies import ApiError, reply
-from connectors.emulators.emarsys.values import Check, RowError
+from connectors.emulators.emarsys.partial import refusals
+from connectors.emulators.emarsys.replies import ApiError, reply, require_size
+from connectors.emulators.emarsys.values import ALWAYS_FITS, Check, RowError
 from connectors.emulators.system import Response
 
 BATCH = 1000
 NO_KEY = "<NO_KEY_ID>"
 _CREATE_BYTES = 10 * 1024 * 1024
 _UPDATE_BYTES = 8 * 1024 * 1024
-_NOT_FIELDS = ("key_id", "contacts", "contact_list_id", "source_id")
+_NOT_FIELDS = ("key_id", "contacts", "contact_list_id")
 
 RowErrors = dict[str, dict[str, str]]
 
@@ -33,29 +35,33 @@ class Upsert:
     """Writes rows one after another; what a row has done counts for the next. Stored in one frame by `store`."""
 
     def __init__(self, account: Account, *, creates: bool, updates: bool) -> None:
+        self._account = account
         self._contacts = account.contacts
+        self._sources = account.collection("sources")
         self._checks: Mapping[str, Check] = account.fields.checks
         self._texts = account.fields.texts
         self._creates = creates
         self._updates = updates
         self.staged: dict[str, Contact] = {}
+        self._written = Written()
 
     def write(self, key: str, row: dict[str, Any]) -> tuple[str, bool]:
         """The contact's id and whether it was created; RowError when the row is refused."""
         name = row.get(key)
         if type(name) is not str or not name:
             name = _key_text(key, name)
+        source = self._source(row["source_id"]) if "source_id" in row else NO_SOURCE
         ids = self._contacts.find(key, name)
         if len(ids) == 1 and self._updates:
-            self._change(ids[0], self._checked(key, row))
+            self._change(ids[0], self._checked(key, row), source)
             return ids[0], False
         if len(ids) > 1:
             raise RowError(2010, f"More contacts found with the external id: {key} - {name}")
         if ids:
             raise RowError(2009, f"Contact with the external id already exists: {key}")
-        return self._create(key, name, row), True
+        return self._create(key, name, row, source), True
 
-    def _create(self, key: str, name: str, row: dict[str, Any]) -> str:
+    def _create(self, key: str, name: str, row: dict[str, Any], source: str) -> str:
         if not self._creates or key in ("id", "uid"):
             raise RowError(2008, f"No contact found with the external id: {key} - {name}")
         contact: Contact = {"id": "", **self._checked(key, row)}
@@ -63,15 +69,25 @@ class Upsert:
         if None in contact.values():
             contact = _without_blanks(contact)
         self._contacts.reindex(contact_id, None, contact)
+        self._written.add(contact_id, None, contact, source)
         self.staged[contact_id] = contact
         return contact_id
 
-    def _change(self, contact_id: str, changes: dict[str, Any]) -> None:
+    def _source(self, value: Any) -> str:
+        """The source a contact's change is tagged with; 2013 when there is no such source."""
+        if value in (None, "", 0, "0"):
+            return NO_SOURCE
+        if str(value) not in self._sources:
+            raise RowError(2013, f"Invalid source id: {value}")
+        return str(value)
+
+    def _change(self, contact_id: str, changes: dict[str, Any], source: str) -> None:
         before = self.staged.get(contact_id) or self._contacts.records.get(contact_id) or {}
         after = {**before, **changes}
         if None in changes.values():
             after = _without_blanks(after)
         self._contacts.reindex(contact_id, before, after)
+        self._written.add(contact_id, before, after, source)
         self.staged[contact_id] = after
 
     def _checked(self, key: str, row: dict[str, Any]) -> dict[str, Any]:
@@ -82,7 +98,7 @@ class Upsert:
         texts, checks = self._texts, self._checks
         try:
             for field, value in row.items():
-                if field not in texts or type(value) is not str or not value:
+                if field not in texts or type(value) is not str or not 0 < len(value) <= ALWAYS_FITS:
                     row[field] = checks[field](value)
         except KeyError:
             return self._checked(key, self._known(key, row))
@@ -102,6 +118,7 @@ class Upsert:
 
     def store(self) -> None:
         self._contacts.store(self.staged)
+        self._written.note(self._account.changes, self._account.now())
 
 
 def _key_text(key: str, value: Any) -> str:
@@ -116,8 +133,7 @@ def _without_blanks(contact: Contact) -> Contact:
 
 
 def _write(call: Call, upsert: Upsert, limit: int) -> Response:
-    if len(call.request.body) > limit:
-        raise ApiError(int(call.account.settings["oversize_status"]), 1, "The payload is too large.")
+    require_size(call, limit)
     body = call.body
     if "contacts" in body:
         return _batch(call, upsert, body)
@@ -129,7 +145,7 @@ def _single(call: Call, upsert: Upsert, body: dict[str, Any]) -> Response:
     key = call.account.fields.as_key(body.get("key_id", "3"), creating=call.request.method == "POST")
     list_id = _contact_list(call.account.lists, body)
     row = {field: value for field, value in body.items() if field not in _NOT_FIELDS}
-    refused = _refusals(call, key, [row])
+    refused = refusals(call.request.fault, [row.get(key)])
     try:
         if refused:
             raise RowError(*refused[0])
@@ -157,7 +173,7 @@ def _batch(call: Call, upsert: Upsert, body: dict[str, Any]) -> Response:
             raise
         return reply({"ids": [], "errors": {NO_KEY: {"2004": error.text}}})
     list_id = _contact_list(call.account.lists, body)
-    ids, errors = _rows(upsert, key, rows, _refusals(call, key, rows))
+    ids, errors = _rows(upsert, key, rows, refusals(call.request.fault, [row.get(key) for row in rows]))
     upsert.store()
     if list_id:
         call.account.lists.change(list_id, add=[str(one) for one in ids])
@@ -182,21 +198,6 @@ def _rows(
         else:
             ids.append(int(contact_id) if created else contact_id)
     return ids, errors
-
-
-def _refusals(call: Call, key: str, rows: list[dict[str, Any]]) -> dict[int, tuple[int, str]]:
-    """The rows a fault of kind `partial` refuses: those with the keys it names, else the first `count`."""
-    fault = call.request.fault
-    if not fault or fault.get("kind") != "partial":
-        return {}
-    code = int(fault.get("code", 2007))
-    text = str(fault.get("message", "Invalid choice id for field id: 14"))
-    if "keys" in fault:
-        named = {str(one) for one in fault["keys"]}
-        chosen = [at for at, row in enumerate(rows) if str(row.get(key)) in named]
-    else:
-        chosen = list(range(min(int(fault.get("count", 1)), len(rows))))
-    return dict.fromkeys(chosen, (code, text))
 
 
 def _contact_list(lists: Lists, body: Mapping[str, Any]) -> str:

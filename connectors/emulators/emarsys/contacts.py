@@ -4,7 +4,7 @@ A contact is stored as `{"id", field id: text or list of texts}`; a blank field 
 from the id and back, so it needs no room and no index.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from connectors.emulators.emarsys.fields import Fields
@@ -37,6 +37,7 @@ class Contacts:
     def __init__(self, records: Collection, fields: Fields) -> None:
         self.records = records
         self.version = 0
+        self.heard: Callable[[str, Contact | None, Contact | None], None] = lambda *_: None
         self._fields = fields
         self._indexes: dict[str, Index] = {}
         self._next = max((int(one) for one in records if one.isdecimal()), default=_FIRST_ID - 1) + 1
@@ -124,6 +125,7 @@ class Contacts:
         self.reindex(contact_id, before, after)
         self._next = max(self._next, int(contact_id) + 1)
         self.version += 1
+        self.heard(contact_id, before, after)
 
 
 def _enter(index: Index, value: Any, contact_id: str) -> None:

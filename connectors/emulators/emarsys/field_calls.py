@@ -1,13 +1,24 @@
 """Endpoints for fields, choices, sources and the account itself (contract 3.10, 3.13)."""
 
 from connectors.emulators.emarsys.call import Call
+from connectors.emulators.emarsys.languages import CODES
 from connectors.emulators.emarsys.replies import ApiError, reply
 from connectors.emulators.system import Response
 
 
 def listing(call: Call) -> Response:
-    fields = call.account.fields.listing()
+    """Names in the language asked for; a code that is none is 10001."""
+    fields = call.account.fields.listing(_language(call, call.parts[0] if call.parts else ""))
+    if call.account.settings["integer_field_ids"]:
+        return reply([{**field, "id": int(field["id"])} for field in fields], records=len(fields))
     return reply(fields, records=len(fields))
+
+
+def _language(call: Call, given: str) -> str:
+    """An Emarsys code of two letters, not always ISO (contract 3.10)."""
+    if given and given not in CODES:
+        raise ApiError(400, 10001, f"Invalid value for language: {given}")
+    return given or "en"
 
 
 def create(call: Call) -> Response:
@@ -25,7 +36,8 @@ def remove(call: Call) -> Response:
 
 
 def choices(call: Call) -> Response:
-    return reply(call.account.fields.choices(call.parts[0]))
+    language = _language(call, call.parts[1] if len(call.parts) > 1 else "")
+    return reply(call.account.fields.choices(call.parts[0], language))
 
 
 def several_choices(call: Call) -> Response:
@@ -33,7 +45,8 @@ def several_choices(call: Call) -> Response:
     numbers = [one.strip() for one in call.query.get("fields", "").split(",") if one.strip()]
     if not numbers:
         raise ApiError(400, 10001, "Missing parameter: fields")
-    return reply([{"id": number, "choices": call.account.fields.choices(number)} for number in numbers])
+    language = _language(call, call.query.get("language", ""))
+    return reply([{"id": number, "choices": call.account.fields.choices(number, language)} for number in numbers])
 
 
 def settings(call: Call) -> Response:
@@ -58,7 +71,7 @@ def sources(call: Call) -> Response:
 def create_source(call: Call) -> Response:
     name, known = call.body.get("name"), call.account.collection("sources")
     if not isinstance(name, str) or not name:
-        raise ApiError(400, 1006, "Empty parameter: name")
+        raise ApiError(400, 1006, "Empty parameter(s): name")
     number = str(max((int(one) for one in known), default=100) + 1)
     known.put(number, {"id": number, "name": name})
     return reply({"id": number}, records=1)
@@ -68,8 +81,3 @@ def delete_source(call: Call) -> Response:
     if not call.account.collection("sources").delete(call.parts[0]):
         raise ApiError(400, 2013, f"Invalid source id: {call.parts[0]}")
     return reply({}, records=1)
-
-
-def campaigns(call: Call) -> Response:
-    """There are no campaigns in an emulated account."""
-    return reply([])

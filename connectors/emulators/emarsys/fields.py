@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from connectors.emulators.emarsys.field_table import FieldRecord, field
+from connectors.emulators.emarsys.languages import choice_label, field_name
 from connectors.emulators.emarsys.replies import ApiError
 from connectors.emulators.emarsys.values import Check, check_for, is_text
 from connectors.emulators.store import Collection
@@ -83,15 +84,20 @@ class Fields:
             raise ApiError(400, 2006, f"Invalid field id: {number}")
         self.refresh()
 
-    def choices(self, number: str) -> list[dict[str, str]]:
+    def choices(self, number: str, language: str = "en") -> list[dict[str, str]]:
+        """The choices of one field, labelled in a language; 1007 when there is no such field."""
         record: FieldRecord | None = self.records.get(number)
         if record is None:
-            raise ApiError(400, 2006, f"Invalid field id: {number}")
-        return [{"id": one, "choice": label, "bit_position": "0"} for one, label in record.get("choices", {}).items()]
+            raise ApiError(400, 1007, f"No such field: {number}")
+        labels = {one: choice_label(record, one, language) for one in record.get("choices", {})}
+        return [{"id": one, "choice": label, "bit_position": "0"} for one, label in labels.items()]
 
-    def listing(self) -> list[dict[str, str]]:
+    def listing(self, language: str = "en") -> list[dict[str, str]]:
         shown = ("id", "name", "application_type", "string_id")
-        return [{name: record[name] for name in shown} for record in self.records.values()]
+        return [
+            {name: record[name] for name in shown} | {"name": field_name(record, language)}
+            for record in self.records.values()
+        ]
 
 
 def _string_id(name: str) -> str:

@@ -17,7 +17,10 @@ def merchant_account(accounts: Accounts, path: str) -> Account | None:
 
 
 def upload(account: Account | None, request: Request) -> Response:
-    """Acceptance only: what became of the rows stands in `sales_uploads`. Error bodies are plain text (14.2)."""
+    """Acceptance only: what became of the rows stands in `sales_uploads` after the switch `load_seconds`.
+
+    Error bodies are plain text (14.2).
+    """
     if _PATH.fullmatch(request.path) is None:
         return plain("Not found\n", 404)
     if account is None or not is_sales_token(account, request.headers.get("authorization", "")):
@@ -25,7 +28,9 @@ def upload(account: Account | None, request: Request) -> Response:
     if request.method != "POST":
         return plain("Method not allowed\n", 405)
     try:
-        report = account.sales.upload(request.body.decode("utf-8"), account.now())
+        report = account.sales.upload(
+            request.body.decode("utf-8"), account.now(), int(account.settings["load_seconds"])
+        )
     except UnicodeDecodeError:
         return plain("The file is not UTF-8\n", 400)
     except HeaderError as error:

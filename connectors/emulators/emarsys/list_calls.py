@@ -19,15 +19,21 @@ def listing(call: Call) -> Response:
 
 
 def create(call: Call) -> Response:
-    name = call.body.get("name")
-    if not isinstance(name, str) or not name:
-        raise ApiError(400, 3004, "Invalid contact list name")
-    if any(one["name"] == name for one in call.account.lists.records.values()):
-        raise ApiError(400, 3005, f"A contact list with this name already exists: {name}")
+    name = _new_name(call)
     ids, errors = _resolved(call) if "external_ids" in call.body else ([], {})
     list_id = call.account.lists.create(name, ids, call.account.now())
     shown: dict[str, Any] = {"id": int(list_id)}
     return reply(shown | {"errors": errors or []} if "external_ids" in call.body else shown, records=len(ids))
+
+
+def _new_name(call: Call) -> str:
+    name = call.body.get("name")
+    if not isinstance(name, str) or not name.strip():
+        raise ApiError(400, 3004, "Invalid contact list name")
+    own = call.parts[0] if call.parts else ""
+    if any(one["name"] == name and one["id"] != own for one in call.account.lists.records.values()):
+        raise ApiError(400, 3005, f"A contact list with this name already exists: {name}")
+    return name
 
 
 def add(call: Call) -> Response:
@@ -84,16 +90,17 @@ def _resolved(call: Call) -> tuple[list[str], RowErrors]:
 
 
 def rename(call: Call) -> Response:
-    list_id, name = _list_id(call), call.body.get("name")
-    if not isinstance(name, str) or not name:
-        raise ApiError(400, 3004, "Invalid contact list name")
+    list_id, name = _list_id(call), _new_name(call)
     call.account.lists.records.patch(list_id, {"name": name})
     return reply({"id": int(list_id), "name": name})
 
 
 def delete_list(call: Call) -> Response:
     """The contacts themselves stay."""
-    call.account.lists.delete(_list_id(call))
+    list_id = _list_id(call)
+    if call.account.segments.use_list(list_id):
+        raise ApiError(400, 3008, "The contact list is in use.")
+    call.account.lists.delete(list_id)
     return reply({})
 
 
@@ -127,4 +134,7 @@ def member_page(call: Call) -> Response:
 
 
 def has_member(call: Call) -> Response:
-    return reply(call.parts[1] in call.account.lists.members(_list_id(call)))
+    members = call.account.lists.members(_list_id(call))
+    if not call.parts[1].isdecimal():
+        raise ApiError(400, 2012, f"Invalid contact id: {call.parts[1]}")
+    return reply(call.parts[1] in members)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from connectors.emulators.emarsys.local_time import written
 from connectors.emulators.store import Collection, Record
 
 MAX_KEYS = 10_000
@@ -23,8 +24,7 @@ class Lists:
 
     def create(self, name: str, ids: Iterable[str], now: datetime, *, kind: int = 0) -> str:
         list_id = str(max((int(one) for one in self.records), default=_FIRST_ID - 1) + 1)
-        created = now.strftime("%Y-%m-%d %H:%M:%S")
-        record = {"id": list_id, "name": name, "created": created, "type": kind, "contacts": list(ids)}
+        record = {"id": list_id, "name": name, "created": written(now), "type": kind, "contacts": list(ids)}
         self.records.put(list_id, record)
         return list_id
 
@@ -47,9 +47,13 @@ class Lists:
         self.records.patch(list_id, {"contacts": list(members)})
         return len(before ^ set(members))
 
-    def clear(self) -> None:
-        self.records.clear()
-        self._members.clear()
+    def forget(self, ids: Iterable[str]) -> None:
+        """Deleted contacts are on no list any more."""
+        gone = set(ids)
+        for list_id in list(self.records) if gone else ():
+            on_list = gone.intersection(self.members(list_id))
+            if on_list:
+                self.change(list_id, remove=on_list)
 
     def delete(self, list_id: str) -> bool:
         self._members.pop(list_id, None)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 
 from connectors.emulators.dataset import Customer
 from connectors.emulators.emarsys.accounts import Account
+from connectors.emulators.emarsys.changes import IMPORT
 from connectors.emulators.emarsys.contacts import Contact
 from connectors.emulators.emarsys.planting import Planter
 from connectors.emulators.emarsys.profile import as_contact, unmistakable
@@ -48,6 +49,7 @@ def _neglect(planter: Planter, customers: Iterable[Customer]) -> dict[str, int]:
         written += changed.get(contact["id"], [contact])
     written += _orphans(planter, len(contacts))
     planter.account.contacts.save(written)
+    planter.account.changes.note(planter.account.now(), IMPORT, created=(one["id"] for one in written))
     return planter.save()
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from connectors.emulators.emarsys.accounts import Account
+from connectors.emulators.emarsys.changes import IMPORT
 from connectors.emulators.emarsys.contacts import Contact
 from connectors.emulators.emarsys.neglect import orphan
 from connectors.emulators.emarsys.planting import Planter
@@ -44,8 +45,11 @@ def import_old_file(account: Account, seed: int) -> dict[str, int]:
     outcomes = [one for kind, plant in _PLANTS.items() for one in planter.spread(quotas[kind], candidates, plant)]
     written = [one for _, outcome in outcomes for one in (outcome.changed, outcome.second) if one is not None]
     written += [orphan(planter, "orphan") for _ in range(quotas["orphan"])]
-    account.contacts.delete(contact["id"] for contact, outcome in outcomes if outcome.is_gone)
+    gone = [contact["id"] for contact, outcome in outcomes if outcome.is_gone]
+    account.contacts.delete(gone)
+    account.lists.forget(gone)
     account.contacts.save(written)
+    account.changes.note(account.now(), IMPORT, changed=(one["id"] for one in written))
     return planter.save()
 
 

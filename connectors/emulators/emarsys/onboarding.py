@@ -56,3 +56,16 @@ def create_segments(account: Account) -> None:
     for name, description, criteria in _SEGMENTS:
         account.segments.create({"name": name, "description": description, "contactCriteria": criteria})
     account.segments.create(_BEHAVIOUR)
+
+
+_EVENTS = ("order_confirmed", "order_dispatched", "order_cancelled", "return_received", "password_reset")
+
+
+def onboard(account: Account) -> None:
+    """What an account has from its first day: segments, external events with a program each, two campaigns."""
+    create_segments(account)
+    now = account.now()
+    for name in _EVENTS:
+        account.events.create(name, now, is_attached=True)
+    for name in ("Welcome", "Spring newsletter"):
+        account.mail.create_campaign(name, now)

@@ -1,10 +1,13 @@
 """The envelope of Core API replies and the errors that answer a whole request (contract 2.1, 10)."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from connectors.emulators.system import Response
+
+if TYPE_CHECKING:
+    from connectors.emulators.emarsys.call import Call
 
 _encode = msgspec.json.Encoder().encode
 JSON = "application/json; charset=utf-8"
@@ -26,8 +29,10 @@ def reply(data: Any, *, records: int = 0, status: int = 200, code: int = 0, text
     return Response(status, body, {"Content-Type": JSON}, records)
 
 
-def refusal(error: ApiError) -> Response:
-    return reply("", status=error.status, code=error.code, text=error.text)
+def refusal(error: ApiError, *, with_data: bool = True) -> Response:
+    if with_data:
+        return reply("", status=error.status, code=error.code, text=error.text)
+    return bare({"replyCode": error.code, "replyText": error.text}, status=error.status)
 
 
 def bare(value: Any, *, status: int = 200, records: int = 0) -> Response:
@@ -39,15 +44,25 @@ def plain(text: str, status: int = 200, records: int = 0) -> Response:
     return Response(status, text.encode(), {"Content-Type": "text/plain; charset=utf-8"}, records)
 
 
-def body_object(body: bytes) -> dict[str, Any]:
-    """The JSON object a request carries; 400 / 1010 when it is none."""
+def body_json(body: bytes) -> Any:
     try:
-        value = msgspec.json.decode(body or b"{}")
+        return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise ApiError(400, 1010, "The payload is not a valid JSON.") from None
+
+
+def body_object(body: bytes) -> dict[str, Any]:
+    """The JSON object a request carries; 400 / 1010 when it is none."""
+    value = body_json(body or b"{}")
     if not isinstance(value, dict):
         raise ApiError(400, 1010, "The payload is not a valid JSON.")
     return value
+
+
+def require_size(call: "Call", most: int) -> None:
+    """Refuses a body above a limit; with which status is not documented (contract 2.3)."""
+    if len(call.request.body) > most:
+        raise ApiError(int(call.account.settings["oversize_status"]), 1, "The payload is too large.")
 
 
 def whole_number(text: Any, name: str, default: int | None = None) -> int:

@@ -1,8 +1,23 @@
-"""Which function answers which Core API route (contract 3, 5)."""
+"""Which function answers which route of the Core API (contract 3 to 5) and of its neighbours (1.1)."""
 
-from connectors.emulators.emarsys import contact_read, contact_write, field_calls, list_calls, segment_calls
-from connectors.emulators.emarsys.call import Call, Router
+from connectors.emulators.emarsys import (
+    campaign_calls,
+    combined_segments,
+    contact_read,
+    contact_write,
+    engagement,
+    event_calls,
+    event_trigger,
+    export_calls,
+    field_calls,
+    list_calls,
+    relational,
+    segment_calls,
+)
+from connectors.emulators.emarsys.call import Answer, Call, Router
+from connectors.emulators.emarsys.mail_streams import MailStreams
 from connectors.emulators.emarsys.replies import ApiError
+from connectors.emulators.emarsys.response_queries import ResponseQueries
 from connectors.emulators.emarsys.segment_runs import Runs
 from connectors.emulators.system import Response
 
@@ -13,9 +28,34 @@ def _contact_get(call: Call) -> Response:
     raise ApiError(400, 10001, "One key field and its value are needed")
 
 
-def router(runs: Runs) -> Router:
+def core_router() -> Router:
+    runs, queries = Runs(), ResponseQueries()
     return Router(
         {
+            ("GET", "event"): event_calls.listing,
+            ("POST", "event"): event_calls.create,
+            ("GET", "event/*"): event_calls.single,
+            ("POST", "event/*"): event_calls.rename,
+            ("GET", "event/*/usages"): event_calls.usages,
+            ("POST", "event/*/delete"): event_calls.delete,
+            ("POST", "event/*/trigger"): event_trigger.trigger,
+            ("POST", "contact/getchanges"): export_calls.changes,
+            ("POST", "contact/getregistrations"): export_calls.registrations,
+            ("POST", "email/getresponses"): export_calls.responses,
+            ("POST", "email/getcontacts"): export_calls.contact_list,
+            ("POST", "export/filter"): export_calls.segment,
+            ("GET", "export/*"): export_calls.status,
+            ("GET", "export/*/data"): export_calls.data,
+            ("POST", "email/unsubscribe"): campaign_calls.unsubscribe,
+            ("POST", "email/responses"): queries.start,
+            ("GET", "email/responses/*"): queries.result,
+            ("GET", "email/*/responses"): queries.result,
+            ("GET", "email/*"): campaign_calls.single,
+            ("GET", "combinedsegments"): combined_segments.listing,
+            ("POST", "combinedsegments"): combined_segments.create,
+            ("GET", "combinedsegments/*"): combined_segments.single,
+            ("POST", "combinedsegments/*"): combined_segments.update,
+            ("GET", "contactlist/*/contacts"): list_calls.member_page,
             ("GET", "settings"): field_calls.settings,
             ("GET", "field"): field_calls.listing,
             ("GET", "field/translate/*"): field_calls.listing,
@@ -58,6 +98,33 @@ def router(runs: Runs) -> Router:
             ("GET", "source"): field_calls.sources,
             ("POST", "source/create"): field_calls.create_source,
             ("DELETE", "source/*"): field_calls.delete_source,
-            ("GET", "email"): field_calls.campaigns,
+            ("GET", "email"): campaign_calls.listing,
+        }
+    )
+
+
+def neighbour_router() -> Router:
+    """What lives beside the versioned API on the same host. Relational data is met with and without a version."""
+    records = {
+        ("GET", ""): relational.read,
+        ("POST", ""): relational.insert,
+        ("PUT", ""): relational.replace,
+        ("PATCH", ""): relational.update,
+        ("POST", "/upsert"): relational.upsert,
+        ("POST", "/remove"): relational.remove,
+    }
+    routes: dict[tuple[str, str], Answer] = {
+        (method, f"{start}/connections/*/tables/*/records{end}"): answer
+        for (method, end), answer in records.items()
+        for start in ("rds", "rds/v1")
+    }
+    streams = MailStreams()
+    events = "engagementevent/v1/integrations/*/eventConfigurations/*/events"
+    return Router(
+        {
+            **routes,
+            ("POST", events): engagement.receive,
+            ("GET", "rtm/mail_events/*"): streams.events,
+            ("POST", "email/reporting/v2/campaigns/responseSummary/filter"): campaign_calls.summaries,
         }
     )

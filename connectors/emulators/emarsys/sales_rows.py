@@ -5,6 +5,8 @@ from threading import RLock
 
 from connectors.emulators.store import Collection, Record
 
+TOTAL = "total"
+
 
 def refuse_edit(upload_id: str, record: Record) -> Record:
     raise ValueError("sales data is append-only: upload it through the API")
@@ -13,11 +15,12 @@ def refuse_edit(upload_id: str, record: Record) -> Record:
 class SalesRows(Collection):
     """All loaded rows by running number, read from the uploads' text when somebody looks."""
 
-    def __init__(self, uploads: Collection, csv_texts: Collection, lock: RLock) -> None:
+    def __init__(self, uploads: Collection, csv_texts: Collection, totals: Collection, lock: RLock) -> None:
         super().__init__(None, lock)
         self.accept = refuse_edit
         self._uploads = uploads
         self._texts = csv_texts
+        self._totals = totals
         self._parsed: tuple[str, list[Record]] = ("", [])
 
     def forget(self) -> None:
@@ -25,8 +28,8 @@ class SalesRows(Collection):
 
     @property
     def count(self) -> int:
-        last: Record | None = next(reversed(list(self._uploads.values())), None)
-        return last["first_row"] + last["rows"] - 1 if last else 0
+        rows: int = (self._totals.get(TOTAL) or {"rows": 0})["rows"]
+        return rows
 
     def __len__(self) -> int:
         return self.count

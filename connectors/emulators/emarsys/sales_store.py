@@ -2,16 +2,21 @@
 
 import csv
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from threading import RLock
 
-from connectors.emulators.emarsys.sales_file import Load, as_line, read_header, read_rows
-from connectors.emulators.emarsys.sales_rows import SalesRows, refuse_edit
+from connectors.emulators.emarsys.buyers import Buyers
+from connectors.emulators.emarsys.sales_file import CONTACT, Load, as_line, read_header, read_rows
+from connectors.emulators.emarsys.sales_rows import TOTAL, SalesRows, refuse_edit
 from connectors.emulators.store import Collection, Record
 
 _SHOWN_PROBLEMS = 20
-_TOTAL = "total"
+IN_PROGRESS = "In Progress"
+_IN_PROGRESS: Record = {
+    "status": IN_PROGRESS, "rows": 0, "refund_rows": 0, "duplicate_rows": 0, "generated_contacts": 0, "sold": "0",
+    "refunded": "0", "net": "0", "problem_count": 0, "problems": [],
+}  # fmt: skip
 
 
 class Sales:
@@ -22,45 +27,65 @@ class Sales:
         self.totals = totals
         self._texts = csv_texts
         self._seen: set[int] | None = None
-        self.rows = SalesRows(uploads, csv_texts, lock)
+        self._waiting: dict[str, str] = {}
+        self._may_wait = True  # an earlier process may have left something
+        self.rows = SalesRows(uploads, csv_texts, totals, lock)
+        self.buyers: Buyers
         uploads.accept = refuse_edit
-
-    def clear(self) -> None:
-        for collection in (self.uploads, self.totals, self._texts):
-            collection.clear()
-        self._seen = None
-        self.rows.forget()
 
     @property
     def columns(self) -> list[str] | None:
         """The columns agreed: those of the first upload. They must stay the same (contract 6.1)."""
         return next((one["columns"] for one in self.uploads.values()), None)
 
-    def upload(self, text: str, now: datetime) -> Record:
-        """Loads a file and returns its report; HeaderError when the header line is not usable."""
+    def upload(self, text: str, now: datetime, seconds: float = 0) -> Record:
+        """Accepts a file, to be loaded some seconds later; HeaderError when the header line is not usable."""
         header, _, rest = text.partition("\n")
         columns = read_header(header.rstrip("\r"), self.columns)
-        lines = rest.split("\n")
-        load = read_rows(columns, lines)
-        duplicates = self._count_duplicates(load.rows)
         upload_id = str(len(self.uploads) + 1)
-        report = _report(columns, load, duplicates) | {"id": upload_id, "at": now.isoformat(), "bytes": len(text)}
+        due = (now + timedelta(seconds=seconds)).isoformat()
+        report = {**_IN_PROGRESS, "columns": columns, "id": upload_id, "at": now.isoformat(), "bytes": len(text)}
+        self._waiting[upload_id] = rest
+        self._may_wait = True
+        self.uploads.put(upload_id, {**report, "due": due, "first_row": self.rows.count + 1})
+        if seconds:
+            self._texts.put(upload_id, {"csv": "", "raw": rest})
+        self.settle(now)
+        return self.uploads.get(upload_id) or report
+
+    def settle(self, now: datetime) -> None:
+        """Loads what is due, in the order it came."""
+        if not self._may_wait:
+            return
+        for upload in [one for one in self.uploads.values() if one["status"] == IN_PROGRESS]:
+            if datetime.fromisoformat(upload["due"]) > now:
+                return
+            waiting = self._waiting.pop(upload["id"], None)
+            raw = waiting if waiting is not None else (self._texts.get(upload["id"]) or {}).get("raw", "")
+            self._load(upload, raw)
+        self._may_wait = False
+
+    def _load(self, upload: Record, raw: str) -> None:
+        columns, lines = upload["columns"], raw.split("\n")
+        load = read_rows(columns, lines)
+        report = _report(columns, load, self._count_duplicates(load.rows))
+        at = next(at for at, name in enumerate(columns) if name in CONTACT)
+        report["generated_contacts"] = self.buyers.meet(columns[at], {row[at] for row in load.rows}, upload["id"])
         report["first_row"] = self.rows.count + 1
         kept = lines if not load.problems else [as_line(row) for row in load.rows]
-        self._texts.put(upload_id, {"csv": "" if load.failed else "\n".join(kept)})
-        self.uploads.put(upload_id, report)
+        self._texts.put(upload["id"], {"csv": "" if load.failed else "\n".join(kept)})
+        self.uploads.put(upload["id"], {**upload, **report})
         self._add_up(report)
         self.rows.forget()
-        return report
 
     def _add_up(self, report: Record) -> None:
         """One record over all uploads, refunds netted."""
-        before = self.totals.get(_TOTAL) or {}
+        before = self.totals.get(TOTAL) or {}
         counts = {name: before.get(name, 0) + report[name] for name in ("rows", "refund_rows", "duplicate_rows")}
         money = {
             name: str(Decimal(before.get(name, "0")) + Decimal(report[name])) for name in ("sold", "refunded", "net")
         }
-        self.totals.put(_TOTAL, {"id": _TOTAL, "uploads": before.get("uploads", 0) + 1, **counts, **money})
+        self.totals.put(TOTAL, {"id": TOTAL, "uploads": before.get("uploads", 0) + 1, **counts, **money})
 
     def _count_duplicates(self, rows: Iterable[list[str]]) -> int:
         """Rows equal to one loaded before, here or in an earlier upload."""

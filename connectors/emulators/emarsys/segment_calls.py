@@ -43,7 +43,8 @@ def _evaluating() -> Response:
 def count(call: Call) -> Response:
     """A bare integer, after as many 202 as the switch `segment_202` says."""
     segment_id = _segment(call)["id"]
-    if call.account.segments.is_pending(segment_id, int(call.account.settings["segment_202"])):
+    settings = call.account.settings
+    if settings["count_202"] and call.account.segments.is_pending(segment_id, int(settings["segment_202"])):
         return _evaluating()
     return reply(len(call.account.segments.members(segment_id)))
 
@@ -84,7 +85,7 @@ def read_criteria(call: Call) -> Response:
 
 def write_criteria(call: Call) -> Response:
     segment = _segment(call)
-    changed: dict[str, Any] = {
+    changed: dict[str, Any] = (_base(call) if "baseContactListId" in call.body else {}) | {
         name: call.body[name] for name in ("name", "description", "contactCriteria") if name in call.body
     }
     if not changed.get("contactCriteria"):
@@ -100,7 +101,7 @@ def create(call: Call) -> Response:
     body = call.body
     if not body.get("name") or not body.get("contactCriteria"):
         raise ApiError(400, 1008, "Validation error: name and contactCriteria are required.")
-    record = {"name": str(body["name"]), "description": str(body.get("description", ""))}
+    record = {"name": str(body["name"]), "description": str(body.get("description", "")), **_base(call)}
     try:
         segment_id = call.account.segments.create(record | {"contactCriteria": body["contactCriteria"]})
     except CriteriaError as error:
@@ -108,7 +109,17 @@ def create(call: Call) -> Response:
     return reply({"id": segment_id})
 
 
+def _base(call: Call) -> dict[str, Any]:
+    """The contact list a segment is drawn from; "0" is every contact."""
+    given = str(call.body.get("baseContactListId") or "0")
+    if given != "0" and given not in call.account.lists.records:
+        raise ApiError(400, 10005, f"Invalid base contact list: {given}")
+    return {"baseContactListId": given}
+
+
 def delete(call: Call) -> Response:
     segment_id = _segment(call)["id"]
+    if call.account.segments.is_combined(segment_id):
+        raise ApiError(400, 10009, "The segment is used in a combined segment.")
     call.account.segments.records.edit(segment_id, None)
     return reply({})

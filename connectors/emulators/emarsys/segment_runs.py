@@ -70,6 +70,8 @@ class Runs:
         run.polls += 1
         if not run.is_over(int(account.settings["run_polls"]), account.now()):
             return reply({"run_id": run_id, "status": "waiting"})
+        if (account.segments.records.get(run.segment_id) or {}).get("fails"):
+            return reply({"run_id": run_id, "status": "error"})
         run.result = run.result or _result(account, run)
         return reply({"run_id": run_id, "status": "done", "result": run.result})
 

@@ -4,9 +4,11 @@ from collections.abc import Callable
 from typing import Any
 from zlib import crc32
 
+from connectors.emulators.emarsys.combined_members import COMBINED, members_of
 from connectors.emulators.emarsys.contacts import Contacts
 from connectors.emulators.emarsys.criteria import Predicate, compile_criteria
 from connectors.emulators.emarsys.fields import Fields
+from connectors.emulators.emarsys.lists import Lists
 from connectors.emulators.store import Collection
 
 _FIRST_ID = 100_024_001
@@ -15,10 +17,11 @@ _FIRST_ID = 100_024_001
 class Segments:
     """Evaluates criteria when asked; a result counts while contacts are unchanged."""
 
-    def __init__(self, records: Collection, contacts: Contacts, fields: Fields) -> None:
+    def __init__(self, records: Collection, contacts: Contacts, fields: Fields, lists: Lists) -> None:
         self.records = records
         self._contacts = contacts
         self._fields = fields
+        self._lists = lists
         self._results: dict[str, tuple[int, list[str]]] = {}
         self._asked: dict[str, int] = {}
         records.accept = self._accept
@@ -42,11 +45,6 @@ class Segments:
     def forget(self, segment_id: str) -> None:
         self._results.pop(segment_id, None)
 
-    def clear(self) -> None:
-        self.records.clear()
-        self._results.clear()
-        self._asked.clear()
-
     def is_pending(self, segment_id: str, answers: int) -> bool:
         """True for the first `answers` questions after contacts changed: "being evaluated"."""
         if self._current(segment_id) is not None:
@@ -68,8 +66,25 @@ class Segments:
         return ids if version == self._contacts.version or (kept and version >= 0) else None
 
     def _evaluate(self, segment_id: str) -> list[str]:
-        matches = self._predicate(self.records.get(segment_id) or {})
-        return sorted((one["id"] for one in self._contacts.records.values() if matches(one)), key=int)
+        segment = self.records.get(segment_id) or {}
+        if segment.get("type") == COMBINED:
+            return members_of(segment["definition"], self.members)
+        matches = self._predicate(segment)
+        found = (one["id"] for one in self._contacts.records.values() if matches(one))
+        base = str(segment.get("baseContactListId") or "0")
+        if base != "0":
+            listed = self._lists.members(base) if base in self._lists.records else {}
+            found = (one for one in found if one in listed)
+        return sorted(found, key=int)
+
+    def use_list(self, list_id: str) -> bool:
+        """Whether a segment is drawn from this contact list."""
+        return any(str(one.get("baseContactListId")) == list_id for one in self.records.values())
+
+    def is_combined(self, segment_id: str) -> bool:
+        """Whether a combined segment is made of this one, among others."""
+        sides = (side for one in self.records.values() for side in one.get("definition", {}).values())
+        return any(segment_id in map(str, side["segment_ids"]) for side in sides)
 
     def _predicate(self, segment: dict[str, Any]) -> Predicate:
         criteria = segment.get("contactCriteria")

@@ -1,6 +1,7 @@
 """The emulated Emarsys as the server sees it: hosts, authentication, rate headers, control (contract 1, 2, 13)."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from time import perf_counter
 from typing import Any
@@ -8,52 +9,82 @@ from uuid import uuid4
 
 from connectors.emulators.dataset import Dataset
 from connectors.emulators.emarsys import hapi
-from connectors.emulators.emarsys.accounts import DEFAULT, SWITCHES, Account, Accounts
+from connectors.emulators.emarsys.accounts import DEFAULT, Account, Accounts
+from connectors.emulators.emarsys.actions import ACTIONS
 from connectors.emulators.emarsys.auth import Tokens, Wsse
 from connectors.emulators.emarsys.call import Call, split_target
+from connectors.emulators.emarsys.chores import Chores
+from connectors.emulators.emarsys.clockwork import Clockwork
+from connectors.emulators.emarsys.doors import INTERNAL, Doors
+from connectors.emulators.emarsys.export_files import lines_of
 from connectors.emulators.emarsys.limits import rate_headers
 from connectors.emulators.emarsys.neglect import begin
 from connectors.emulators.emarsys.old_import import import_old_file
-from connectors.emulators.emarsys.onboarding import create_segments
-from connectors.emulators.emarsys.replies import ApiError, bare, plain, refusal
-from connectors.emulators.emarsys.routes import router
-from connectors.emulators.emarsys.segment_runs import Runs
+from connectors.emulators.emarsys.onboarding import onboard
+from connectors.emulators.emarsys.open_data import file_named
+from connectors.emulators.emarsys.refusing import GATEWAY, refused, require_feature, too_many
+from connectors.emulators.emarsys.replies import ApiError, bare, plain
+from connectors.emulators.emarsys.routes import core_router, neighbour_router
+from connectors.emulators.emarsys.switches import SWITCHES
+from connectors.emulators.emarsys.users import User, users_of
 from connectors.emulators.store import Collection
 from connectors.emulators.system import Host, Request, Response
 
-_API = {"v3": "/api/v3", "v2": "/api/v2"}
-_TOO_MANY = "Too many requests for this account and resource within the last minute."
+_OWN_PREFIX = "/emarsys"
 
 
 class EmarsysSystem:
     """Core API, token endpoint and sales upload below one prefix, for several accounts."""
 
     name = "emarsys"
-    prefixes = ("/emarsys",)
+    # Clients with a fixed path know the API at the root of its host.
+    prefixes = (_OWN_PREFIX, "/api/v2", "/api/v3")
+    actions = (*ACTIONS, "pull_catalogue")
 
     def __init__(self, host: Host) -> None:
         self._host = host
+        self._clockwork = Clockwork(self._work)
         self._start()
+        self._accounts.opened = self._welcome
+        self._clockwork.wake()  # what waited when the process ended goes on
 
     def _start(self) -> None:
         self._accounts = Accounts(self._host)
         self._tokens = Tokens(self._accounts)
-        self._wsse = Wsse(self._accounts)
-        self._router = router(Runs())
+        self._doors = Doors(self._accounts, self._tokens, Wsse(self._accounts))
+        self._core_routes = core_router()
+        self._neighbours = neighbour_router()
+        self._chores = Chores(self._host)
+        for account in self._accounts:
+            account.wake = self._clockwork.wake
+
+    def _welcome(self, account: Account) -> None:
+        """An account opened while the emulators run."""
+        account.wake = self._clockwork.wake
+        onboard(account)
+
+    def _work(self) -> bool:
+        return self._chores.work(list(self._accounts))
+
+    def close(self) -> None:
+        self._clockwork.stop()
 
     def handle(self, request: Request) -> Response:
         """Every reply carries the three rate headers (2.3)."""
         began = perf_counter()
+        if request.prefix not in ("", _OWN_PREFIX):
+            path, target = request.prefix + request.path, request.prefix + request.target
+            request = replace(request, path=path, target=target)
         with self._host.store.lock:
-            response, account = self._answer(request)
-            shown = self._rates(account)
+            response, user = self._answer(request)
+            shown = self._rates(user)
         response.headers.update(shown)
         response.headers["X-Emarsys-Request-Id"] = uuid4().hex
         response.headers["X-Suite-Response-Time"] = str(int((perf_counter() - began) * 1000))
-        response.headers["Cache-Control"] = "max-age=0, no-cache, no-store, must-revalidate"
+        response.headers |= GATEWAY
         return response
 
-    def _answer(self, request: Request) -> tuple[Response, Account | None]:
+    def _answer(self, request: Request) -> tuple[Response, User | None]:
         path = request.path
         if path == "/oauth2/token":
             return self._tokens.issue(request), None
@@ -61,45 +92,52 @@ class EmarsysSystem:
             return bare({"success": True}), None
         if path.startswith("/hapi/"):
             account = hapi.merchant_account(self._accounts, path)
-            return hapi.upload(account, request), account
-        version = path.split("/")[2] if path.startswith("/api/") else ""
-        if version not in _API:
+            return hapi.upload(account, request), users_of(account)[0] if account else None
+        if not path.startswith("/api/"):
             return plain("Not found\n", 404), None
-        return self._core(request, version)
+        return self._core(request)
 
-    def _core(self, request: Request, version: str) -> tuple[Response, Account | None]:
-        account = None
+    def _core(self, request: Request) -> tuple[Response, User | None]:
+        user = None
         try:
-            account = self._caller(request, version)
-            if not account.budget.spend(int(account.settings["rate_limit"]), account.now()):
-                return _too_many(bool(account.settings["plain_429"])), account
-            response = self._routed(account, request, version)
+            door = self._doors.enter(request)
+            user = door.user
+            settings = user.account.settings
+            if not user.budget.spend(int(settings["rate_limit"]), user.account.now()):
+                code = 15011 if request.path.startswith("/api/rds/") else 7003
+                return too_many(bool(settings["plain_429"]), code), user
+            response = self._routed(user, request, door.base)
         except ApiError as error:
-            response = refusal(error)
-        if account is not None:
-            response.headers["Content-Type"] = str(account.settings["content_type"])
-        return response, account
+            response = refused(error, user, request)
+        if user is not None and response.headers.get("Content-Type", "").startswith("application/json"):
+            is_internal = request.path.startswith(INTERNAL)
+            kind = "application/json" if is_internal else str(user.account.settings["content_type"])
+            response.headers["Content-Type"] = kind
+        return response, user
 
-    def _caller(self, request: Request, version: str) -> Account:
-        if version == "v3":
-            return self._tokens.account_of(request.headers.get("authorization", ""))
-        return self._wsse.account_of(request.headers.get("x-wsse") or request.headers.get("wsse", ""))
+    def _routed(self, user: User, request: Request, base: str) -> Response:
+        segments, more = split_target(request.target.removeprefix(base))
+        require_feature(user.account, segments)
+        routes = self._neighbours if base == "/api" else self._core_routes
+        answer, parts = routes.find(request.method, segments)
+        if not user.may(request.method, "/" + "/".join(segments)):
+            return plain("Forbidden\n", 403)
+        return answer(Call(user.account, request, {**request.query, **more}, parts))
 
-    def _routed(self, account: Account, request: Request, version: str) -> Response:
-        segments, more = split_target(request.target.removeprefix(_API[version]))
-        answer, parts = self._router.find(request.method, segments)
-        return answer(Call(account, request, {**request.query, **more}, parts))
-
-    def _rates(self, account: Account | None) -> dict[str, str]:
+    def _rates(self, user: User | None) -> dict[str, str]:
         now = self._host.now()
-        if account is None:
+        if user is None:
             limit = int(SWITCHES["rate_limit"])
             return rate_headers(limit, limit, now + timedelta(seconds=60))
-        return account.budget.headers(int(account.settings["rate_limit"]), now)
+        return user.budget.headers(int(user.account.settings["rate_limit"]), now)
+
+    def headers(self) -> Mapping[str, str]:
+        """An answer out of turn carries the rate headers too (13.3)."""
+        return self._rates(None)
 
     def throttled(self, fault: Mapping[str, Any]) -> Response:
         """429 with 7003; with a `message` the gateway's plain-text form. `retry_after` moves the reset time only."""
-        response = plain(str(fault["message"]) + "\n", 429) if fault.get("message") else _too_many(is_plain=False)
+        response = plain(str(fault["message"]) + "\n", 429) if fault.get("message") else too_many(is_plain=False)
         until = self._reset(fault)
         response.headers.update(rate_headers(int(fault.get("limit", 1000)), int(fault.get("remaining", 0)), until))
         response.headers.update({str(name): str(value) for name, value in (fault.get("headers") or {}).items()})
@@ -116,9 +154,36 @@ class EmarsysSystem:
 
     def collections(self) -> Mapping[str, Collection]:
         shown: dict[str, Collection] = {"settings": self._accounts.settings}
-        for account in self._accounts:
-            shown.update(account.visible())
+        with self._host.store.lock:
+            for account in self._accounts:
+                account.sales.settle(account.now())
+                account.settle_exports(lines_of)
+                shown.update(account.visible())
         return shown
+
+    def act(self, name: str, wanted: Mapping[str, Any]) -> Mapping[str, Any]:
+        """One of `actions` in the default account, or in another's as `action@name`."""
+        verb, _, owner = name.partition("@")
+        account = self._named(owner)
+        if verb == "pull_catalogue":
+            return self._chores.pull(account, str(wanted.get("url") or account.settings["catalogue_url"]))
+        with self._host.store.lock:
+            return ACTIONS[verb](account, wanted)
+
+    def file(self, folder: str, name: str) -> Response | None:
+        """A view of Open Data: `files/revenue_attribution.ndjson`, of another account `files@name/…`."""
+        account = self._accounts.named(folder.partition("@")[2] or DEFAULT)
+        if account is None:
+            return None
+        with self._host.store.lock:
+            account.sales.settle(account.now())
+            return file_named(account, name)
+
+    def _named(self, owner: str) -> Account:
+        account = self._accounts.named(owner or DEFAULT)
+        if account is None:
+            raise KeyError(f"account {owner or DEFAULT}")
+        return account
 
     def describe(self, base: str) -> Mapping[str, Any]:
         """The default account's addresses and credentials; every account's under `accounts`."""
@@ -128,18 +193,16 @@ class EmarsysSystem:
     def load(self, dataset: Dataset | None, seed: int, drift: bool) -> None:
         """Starts over: settings, fields and segments as at onboarding; contacts only with `drift`."""
         with self._host.store.lock:
-            for collection in self.collections().values():
-                collection.clear()
             for account in self._accounts:
-                account.sales.clear()
-                for hidden in ("customers", "sources"):
-                    account.collection(hidden).clear()
+                account.clear()
+            self._accounts.settings.clear()
             self._start()
             self._begin(dataset, seed, is_neglected=drift)
+            self._accounts.opened = self._welcome
 
     def _begin(self, dataset: Dataset | None, seed: int, *, is_neglected: bool) -> None:
         for account in self._accounts:
-            create_segments(account)
+            onboard(account)
         main = self._accounts.named(DEFAULT)
         if dataset is not None and main is not None:
             begin(main, dataset.customers(), seed, is_neglected=is_neglected)
@@ -156,16 +219,15 @@ class EmarsysSystem:
         return {account.name: list(account.collection("planted").values()) for account in self._accounts}
 
 
-def _too_many(is_plain: bool) -> Response:
-    return plain(_TOO_MANY + "\n", 429) if is_plain else refusal(ApiError(429, 7003, _TOO_MANY))
-
-
 def _addresses(base: str, account: Account) -> dict[str, str]:
     own = account.settings
-    names = ("client_id", "client_secret", "merchant_id", "sales_token", "wsse_user", "wsse_secret")
+    root = base.removesuffix(_OWN_PREFIX)
+    names = ("customer_id", "client_id", "client_secret", "merchant_id", "sales_token", "wsse_user", "wsse_secret")
     return {
         "url": f"{base}/api/v3",
         "url_v2": f"{base}/api/v2",
+        "url_internal": f"{root}{INTERNAL}/{own['customer_id']}",
+        "url_neighbours": f"{base}/api",
         "token_url": f"{base}/oauth2/token",
         "sales_url": f"{base}/hapi/merchant/{own['merchant_id']}/sales-data/api",
         **{name: str(own[name]) for name in names},

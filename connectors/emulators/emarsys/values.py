@@ -7,6 +7,9 @@ from typing import Any
 from connectors.emulators.emarsys.field_table import MULTI, SINGLE
 
 Value = str | list[str] | None
+# Whatever is not longer fits every text field.
+ALWAYS_FITS = 60
+
 Check = Callable[[Any], Value]
 
 
@@ -39,14 +42,20 @@ def check_for(record: Mapping[str, Any]) -> Check:
         return _multiple(number, record.get("choices", {}))
     if kind in ("date", "birthdate"):
         return _date(number)
-    return _numeric(number) if kind == "numeric" else _text(number)
+    return _numeric(number) if kind == "numeric" else _text(number, most_characters(record))
 
 
-def _text(number: str) -> Check:
+def most_characters(record: Mapping[str, Any]) -> int | None:
+    """60 for short texts, 255 for long ones, no bound for the rest (contract 3.10)."""
+    return {"shorttext": 60, "longtext": 255}.get(record["application_type"])
+
+
+def _text(number: str, most: int | None) -> Check:
     def check(value: Any) -> Value:
-        if type(value) is str:
-            return value or None
-        return _scalar(value, number)
+        text = value or None if type(value) is str else _scalar(value, number)
+        if most is not None and text is not None and len(text) > most:
+            raise RowError(2007, f"The value is longer than {most} characters for field id: {number}")
+        return text
 
     return check
 

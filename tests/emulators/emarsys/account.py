@@ -1,10 +1,21 @@
 """One emulated Emarsys account, spoken to over HTTP the way any client would."""
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 import requests
 
 EXTERNAL, TIER = "10569", "10570"
+
+
+def until(condition: Callable[[], Any]) -> Any:
+    """What the condition says as soon as it says something; what the emulated Emarsys does by itself takes a moment."""
+    ending = time.monotonic() + 20
+    while not (found := condition()):
+        assert time.monotonic() < ending, "it never came"
+        time.sleep(0.01)
+    return found
 
 
 class Account:
@@ -55,6 +66,25 @@ class Account:
         collection, _, key = path.partition("/")
         below = f"{collection}{self.suffix}" + (f"/{key}" if key else "")
         return requests.request(method, f"{self.base}/_control/emarsys/{below}", json=body, timeout=10)
+
+    def do(self, action: str, **wanted: Any) -> Any:
+        """Something people do behind the API."""
+        answer = self.control("POST", action, wanted)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def all(self, collection: str) -> list[Any]:
+        return self.control("GET", collection).json()
+
+    def later(self, seconds: float) -> None:
+        """Moves the clock of the emulated systems, counted from now."""
+        answer = requests.post(f"{self.base}/_control/clock", json={"offset_seconds": seconds}, timeout=10)
+        assert answer.status_code == 200, answer.text
+
+    def beside(self, method: str, path: str, body: Any = None, **more: Any) -> requests.Response:
+        """A call on a neighbour of the versioned API, below `/api`."""
+        url = self.described["url_neighbours"] + path
+        return self.session.request(method, url, json=body, timeout=10, **more)
 
     def switch(self, **settings: Any) -> None:
         name = self.suffix.removeprefix("@") or "demo"

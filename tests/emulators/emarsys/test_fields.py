@@ -15,6 +15,12 @@ def test_system_fields_have_the_ids_of_the_contract(account: Account) -> None:
     assert account.data("GET", "/field/translate/en") == account.data("GET", "/field")
 
 
+def test_ids_of_fields_are_numbers_in_some_replies(account: Account) -> None:
+    """Section 3.10: a string in the documentation, an integer in some replies."""
+    account.switch(integer_field_ids=1)
+    assert {type(one["id"]) for one in account.data("GET", "/field")} == {int}
+
+
 def test_choices_have_the_ids_of_the_contract(account: Account) -> None:
     """Section 3.10: country GB 184, DE 65; gender; registration language."""
     countries = {one["id"]: one["choice"] for one in account.data("GET", "/field/14/choice")}

@@ -1,7 +1,9 @@
 """The request budget and its headers, the envelope, routes."""
 
 import time
+from typing import Any
 
+import pytest
 import requests
 
 from tests.emulators.emarsys.account import Account
@@ -24,6 +26,14 @@ def test_every_reply_carries_the_rate_headers(account: Account) -> None:
     for reply in replies:
         assert all(name in reply.headers for name in RATE), (reply.status_code, reply.headers)
         assert reply.headers["X-Emarsys-Request-Id"]
+
+
+@pytest.mark.parametrize("fault", [{"kind": "status", "code": 503, "body": "busy"}, {"kind": "html"}])
+def test_an_answer_out_of_turn_carries_the_rate_headers_too(account: Account, fault: dict[str, Any]) -> None:
+    """Sections 2.3, 13.3: on every response."""
+    account.fault(path="/settings", **fault)
+    reply = account.call("GET", "/settings")
+    assert all(name in reply.headers for name in RATE), reply.headers
 
 
 def test_the_budget_runs_down_and_resets_within_a_minute(account: Account) -> None:

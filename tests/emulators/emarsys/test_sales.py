@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.emulators.emarsys.account import Account
+from tests.emulators.emarsys.account import EXTERNAL, Account
 
 HEADER = "item,price,order,timestamp,customer,quantity"
 
@@ -134,3 +134,31 @@ def test_an_answer_can_be_lost_after_the_rows_were_taken(account: Account) -> No
     with pytest.raises(OSError, match=r"abort|closed|reset|Connection"):
         account.upload(rows("MUG-1,24.00,SO-1,2026-01-15T10:00:00Z,C-1,2"))
     assert len(account.control("GET", "sales").json()) == 1
+
+
+def test_a_load_takes_its_time(account: Account) -> None:
+    """Sections 6.1, 13.10: accepted at once, `In Progress`, its report later; what waits survives in order."""
+    account.switch(load_seconds=60)
+    for order in ("SO-1", "SO-2"):
+        account.upload(rows(f"MUG-1,24.00,{order},2026-01-15T10:00:00Z,C-1,2"))
+    assert [one["status"] for one in account.control("GET", "sales_uploads").json()] == ["In Progress"] * 2
+    assert account.control("GET", "sales").json() == []
+    account.later(61)
+    assert [one["status"] for one in account.control("GET", "sales_uploads").json()] == ["Full Load"] * 2
+    assert [one["order"] for one in account.control("GET", "sales").json()] == ["SO-1", "SO-2"]
+    assert account.control("GET", "sales_totals/total").json()["rows"] == 2
+
+
+@pytest.mark.parametrize(("column", "known"), [("customer", "C-1"), ("email", "ana@example.com")])
+def test_a_customer_nobody_knows_becomes_a_generated_contact(account: Account, column: str, known: str) -> None:
+    """Sections 3.8, 6.2: until a real contact has the identifier, at the next load."""
+    account.upsert({EXTERNAL: "C-1", "3": "ana@example.com"})
+    header = f"item,price,order,timestamp,{column},quantity"
+    lines = [f"A,1.00,O-{n},2026-01-15T10:00:00Z,{who},1" for n, who in enumerate((known, "X-9", "X-9"))]
+    account.upload(rows(*lines, header=header))
+    assert [(one["id"], one["by"]) for one in account.all("generated_contacts")] == [("X-9", column)]
+    assert account.all("sales_uploads")[0]["generated_contacts"] == 1
+    account.upsert({EXTERNAL: "X-9", "3": "X-9"})
+    assert len(account.all("generated_contacts")) == 1
+    account.upload(rows(f"A,1.00,O-9,2026-01-15T10:00:00Z,{known},1", header=header))
+    assert account.all("generated_contacts") == []

@@ -103,7 +103,8 @@ def test_an_internal_id_cannot_be_set_but_is_a_key_for_updates(account: Account)
 def test_the_single_form_is_the_contact_itself(account: Account) -> None:
     """Section 3.3: same body through PUT, `id` in the reply; what is wrong with it is a 400."""
     path = "/contact/?create_if_not_exists=1"
-    created = account.data("PUT", path, {"key_id": "3", "3": "ana@example.com", "1": "Ana", "source_id": "123"})["id"]
+    source = account.data("POST", "/source/create", {"name": "ERP bridge"})["id"]
+    created = account.data("PUT", path, {"key_id": "3", "3": "ana@example.com", "1": "Ana", "source_id": source})["id"]
     assert account.data("PUT", path, {"key_id": "3", "3": "ana@example.com"})["id"] == str(created)
     assert account.refusal("PUT", path, {"key_id": "3", "3": "ana@example.com", "14": "999"}) == (400, 2007)
     assert account.refusal("PUT", path, {"key_id": "3", "1": "Ana"}) == (400, 2005)

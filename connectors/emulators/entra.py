@@ -1,6 +1,10 @@
-"""Microsoft Entra ID as far as client credentials go (dynamics365.md 1.1, 1.2).
+"""Microsoft Entra ID as far as client credentials go, for every emulated system behind it (dynamics365.md 1.1, 1.2).
 
-Tokens are signed, not stored: they stay good across a restart, until they expire or are revoked all at once.
+Which applications exist is known here; what each may do is known to the system it calls. Tokens are signed, not
+stored: they stay good across a restart, until they expire or one system takes back all that it was shown.
+
+    entra = Entra(host.shared.collection("entra"), host.now, host.settings)
+    client_id = entra.caller(request, "dataverse", ("https://contoso.crm.dynamics.com",))   # None: 401, challenge(...)
 """
 
 import hashlib
@@ -8,8 +12,7 @@ import hmac
 import secrets
 import uuid
 from base64 import b64decode, urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs, unquote_plus, urlsplit
@@ -23,37 +26,40 @@ _encode = msgspec.json.Encoder().encode
 TENANT = "contoso.example.com"
 
 
-@dataclass(frozen=True)
-class Client:
-    """An app registration. `company` is the default company of the F&O user it is mapped to; "" = not mapped."""
-
-    id: str
-    secret: str
-    company: str
+SECRET = "emulator-secret"
+# App registrations. The last one is known here and to no system: a token is not enough (1.1).
+APPLICATIONS = ("integration-console", "integration-console-dat", "not-mapped")
+_OLD_NAME = "dynamics365.token_seconds"
+_NO_KEYS = {"key": "", "generation": 1, "revoked": {}}
 
 
 class Entra:
-    """Issues and checks tokens. `settings`: `token_seconds` (lifetime, default 3599), `accept_any_token` (yes)."""
+    """Issues and checks tokens; every system has one of its own on the same collection.
 
-    def __init__(
-        self, meta: Collection, clients: Mapping[str, Client], now: Callable[[], datetime], settings: Mapping[str, str]
-    ) -> None:
-        self._meta = meta
-        self._clients = clients
+    `settings`: `entra.token_seconds` (or `dynamics365.token_seconds`; lifetime, default 3599) and, for each system,
+    `<system>.accept_any_token` (`yes`: clients that bring a token of their own to localhost, 8.9).
+    """
+
+    def __init__(self, kept: Collection, now: Callable[[], datetime], settings: Mapping[str, str]) -> None:
+        self._kept = kept
         self._now = now
         self._settings = settings
 
-    def _keys(self) -> tuple[bytes, int]:
-        """(signing key, generation): a token of an older generation is worth nothing."""
-        kept = self._meta.get("entra")
-        if kept is None:
-            kept = {"key": secrets.token_hex(32), "generation": 1}
-            self._meta.put("entra", kept)
-        return kept["key"].encode(), kept["generation"]
+    def _keys(self) -> Mapping[str, Any]:
+        """The signing key, and up to which generation each system takes no token any more."""
+        with self._kept.lock:
+            keys = self._kept.get("keys")
+            if keys is None:
+                keys = {**_NO_KEYS, "key": secrets.token_hex(32)}
+                self._kept.put("keys", keys)
+            return keys
 
-    def revoke_all(self) -> None:
-        _, generation = self._keys()
-        self._meta.patch("entra", {"generation": generation + 1})
+    def revoke(self, system: str) -> None:
+        """Every token issued so far is worth nothing to this system."""
+        with self._kept.lock:
+            keys = self._keys()
+            now = keys["generation"]
+            self._kept.patch("keys", {"generation": now + 1, "revoked": {**keys["revoked"], system: now}})
 
     def handle(self, request: Request) -> Response:
         tenant, _, rest = request.path.lstrip("/").partition("/")
@@ -71,50 +77,67 @@ class Entra:
         grant, scope = form.get("grant_type", ""), form.get("scope", "")
         if grant != "client_credentials":
             return self._refused(400, "unsupported_grant_type", 70003, f"The grant type '{grant}' is not supported.")
-        if client_id not in self._clients:
+        if client_id not in APPLICATIONS:
             words = f"Application with identifier '{client_id}' was not found in the directory '{tenant}'."
             return self._refused(400, "unauthorized_client", 700016, words)
-        if not hmac.compare_digest(secret.encode(), self._clients[client_id].secret.encode()):
+        if not hmac.compare_digest(secret.encode(), SECRET.encode()):
             return self._refused(401, "invalid_client", 7000215, "Invalid client secret provided.")
         if not scope.endswith("/.default"):
             words = f"The provided value for scope {scope} is not valid. Client credential flows must end in /.default."
             return self._refused(400, "invalid_scope", 1002012, words)
-        seconds = int(self._settings.get("token_seconds", "3599"))
+        seconds = int(self._settings.get("entra.token_seconds") or self._settings.get(_OLD_NAME) or 3599)
         token = self._signed(client_id, scope.removesuffix("/.default"), tenant, seconds)
         answer = {"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": token}
         return Response(200, _encode(answer), {"Cache-Control": "no-store", "Pragma": "no-cache"})
 
     def _signed(self, client_id: str, audience: str, tenant: str, seconds: int) -> str:
-        key, generation = self._keys()
+        keys = self._keys()
         issued = int(self._now().timestamp())
         claims = {
             "aud": audience, "iss": f"/{tenant}/v2.0", "iat": issued, "exp": issued + seconds, "appid": client_id,
-            "gen": generation, "uti": uuid.uuid4().hex,
+            "gen": keys["generation"], "uti": uuid.uuid4().hex,
         }  # fmt: skip
         head = _part({"typ": "JWT", "alg": "HS256"}) + "." + _part(claims)
-        return f"{head}.{_signature(key, head)}"
+        return f"{head}.{_signature(keys['key'].encode(), head)}"
 
-    def client_of(self, request: Request, audiences: Callable[[str], bool]) -> Client | None:
-        """Whose token the request carries; None when it has none that is valid for this audience."""
+    def issue(self, client_id: str, audience: str, seconds: int) -> str:
+        """A token outside the usual flow, for a service that exchanges one for another (4.9)."""
+        return self._signed(client_id, audience, TENANT, seconds)
+
+    def caller(self, request: Request, system: str, names: Sequence[str] = (), own_address: bool = True) -> str | None:
+        """The application whose token the request carries; None when the token is not valid for this system.
+
+        Good audiences are the address the system was reached under (unless `own_address` is false) and its other
+        `names`, without a final slash.
+        """
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             return None
-        if self._settings.get("accept_any_token") == "yes":
-            return next(iter(self._clients.values()))
-        claims = self._claims(token.strip())
-        if claims is None or not audiences(claims["aud"]):
-            return None
-        return self._clients.get(claims["appid"])
+        claims = self.claims(token.strip(), system)
+        if claims is not None and (claims["aud"] in names or (own_address and same_host(claims["aud"], request.base))):
+            return str(claims["appid"])
+        return APPLICATIONS[0] if self._settings.get(f"{system}.accept_any_token") == "yes" else None
 
-    def _claims(self, token: str) -> Mapping[str, Any] | None:
-        key, generation = self._keys()
+    def claims(self, token: str, system: str) -> Mapping[str, Any] | None:
+        """What a token says, when it is one of ours, not expired and not taken back by the system."""
+        keys = self._keys()
         head, _, signature = token.rpartition(".")
-        if not hmac.compare_digest(signature.encode(), _signature(key, head).encode()):
+        if not hmac.compare_digest(signature.encode(), _signature(keys["key"].encode(), head).encode()):
             return None
         payload = head.partition(".")[2]
         claims = msgspec.json.decode(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        fresh = claims["gen"] == generation and claims["exp"] > self._now().timestamp()
+        fresh = claims["gen"] > keys["revoked"].get(system, 0) and claims["exp"] > self._now().timestamp()
         return claims if fresh else None
+
+    @staticmethod
+    def challenge(root: str) -> str:
+        """The value of `WWW-Authenticate` beside a 401 (8.2); `root` is the address of the whole process."""
+        return f'Bearer authorization_uri="{root}/entra/{TENANT}", error="invalid_token"'
+
+    @staticmethod
+    def describe(root: str) -> dict[str, Any]:
+        """What a client needs to sign in."""
+        return {"token_url": f"{root}/entra/{TENANT}/oauth2/v2.0/token", "tenant": TENANT}
 
     def _refused(self, status: int, error: str, code: int, words: str) -> Response:
         now = self._now()

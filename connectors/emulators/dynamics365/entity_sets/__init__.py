@@ -1,0 +1,1 @@
+"""The entity sets of the environment, by subject (dynamics365.md 4)."""
