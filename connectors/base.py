@@ -28,6 +28,7 @@ class Effect(StrEnum):
     KEYED = "keyed"
     ONCE = "once"
     REPLACE = "replace"
+    OBSERVE = "observe"
 
 
 class Outcome(StrEnum):
@@ -90,7 +91,7 @@ class Stream:
 
     `key` reads the record's key from a row and `map` makes the record; both raise RecordError only.
     `version` changes with the mapping: digests of earlier versions no longer count as known.
-    `after` names the entity whose record must be confirmed in the target first, found by `Sale.customer`.
+    `after` names the entity whose record must be confirmed in the target first, found by `record.customer`.
     """
 
     entity: str
@@ -186,6 +187,10 @@ class Inlet:
     identify: Callable[[Record], str] = attrgetter("key")
     """The key that we write into the target for this record."""
     expected: Callable[[Encoded], Mapping[str, str]] | None = None
+    head: bytes = b""
+    """REPLACE: the first line of the file whose other lines are the encoded bodies."""
+    after: str = ""
+    """Records wait here until the customer they name is confirmed at this entity's flow (events, order status)."""
 
 
 class Segment(NamedTuple):
@@ -252,12 +257,53 @@ class Unlimited:
         return True
 
 
+class Notice(NamedTuple):
+    """What a system's webhook told: look at these records again, by stream. It is a trigger, never data.
+
+    `id` is the system's own id of the event (a repeat is the same event); `order` grows with time where the
+    system numbers its events. `keys` is empty for a message that asks for nothing (a test message).
+    """
+
+    id: str
+    keys: Mapping[str, Sequence[str]]
+    kind: str = ""
+    order: int | None = None
+
+
+class SiteMapping(NamedTuple):
+    """The mapping file a connection uses. A version that was used once never changes: `digest` is its SHA-256."""
+
+    site: str
+    version: str
+    digest: str
+    content: str
+
+
+class Trial(NamedTuple):
+    """What a mapping makes of one captured reply; nothing of it is stored or sent.
+
+    `filled` counts the records that have each field, `unmapped` the values no table knows, by field; `parked`
+    are (key, field, why) of records that would wait for a person.
+    """
+
+    mapping: SiteMapping
+    records: int
+    filled: Mapping[str, int]
+    unmapped: Mapping[str, Mapping[str, int]]
+    parked: Sequence[tuple[str, str, str]]
+
+
 @dataclass(frozen=True)
 class Connector:
     """What a connector package exports as `connector`.
 
     `settings` are the names it reads from its connection's environment, each with a default or None when
-    it must be given, and one line of meaning. `open` makes the source or sink; it makes no call.
+    it must be given, and one line of meaning. `open` makes the source or sink; it makes no call. `notice`
+    reads one webhook message (body, headers in lower case); it raises RecordError for what it cannot read.
+
+    A connector whose sites bring a mapping file has `mapping` (the one in use, None when the connection needs
+    none) and `trial` (mapping file or None for the one in use, a captured reply, one of `trial_of`); both raise
+    ConfigurationError for a file that is no mapping, `trial` UnexpectedReplyError for a reply that is none.
     """
 
     name: str
@@ -266,13 +312,20 @@ class Connector:
     open: Callable[["Settings", Limits], Source | Sink]
     streams: Iterable[str] = ()
     inlets: Iterable[str] = ()
+    notice: Callable[[bytes, Mapping[str, str]], Notice] | None = None
+    mapping: Callable[["Settings"], SiteMapping | None] | None = None
+    trial: Callable[["Settings", bytes | None, bytes, str], Trial] | None = None
+    trial_of: Iterable[str] = ()
 
 
 @dataclass(frozen=True)
 class Setting:
+    """`when` names a choice that needs this setting (`("AUTH", "wsse")`); under another it is never missing."""
+
     meaning: str
     default: str | None = None
     secret: bool = False
+    when: tuple[str, str] | None = None
 
 
 class Settings(Protocol):

@@ -6,19 +6,25 @@ ConnectorError
  ├─ UnknownOutcomeError    the request may have been carried out: never repeated blindly
  ├─ BatchRefusedError      one record spoils its batch: halved until it stands alone
  ├─ ConfigurationError     the flow waits for an admin
+ ├─ ExpiredWatermarkError  what was known of the changes is gone: everything is read again
  └─ UnexpectedReplyError   a developer must look: not the reply we know
 """
 
+from connectors.redaction import redacted
+
 
 class ConnectorError(Exception):
-    """Carries what an operator needs: the system, the request, its answer, and the remedy."""
+    """Carries what an operator needs: the system, the request, its answer, and the remedy.
+
+    Request and answer are kept and logged: what looks like a credential or a person's address is masked in them.
+    """
 
     def __init__(self, message: str, *, system: str = "", request: str = "", reply: str = "", remedy: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.system = system
-        self.request = request
-        self.reply = reply
+        self.request = redacted(request)
+        self.reply = redacted(reply)
         self.remedy = remedy
 
 
@@ -57,3 +63,7 @@ class ConfigurationError(ConnectorError):
 
 class UnexpectedReplyError(ConnectorError):
     """The reply is not in the form that the contract describes."""
+
+
+class ExpiredWatermarkError(ConnectorError):
+    """The watermark no longer means anything to the system (an expired delta token): a full read is due."""

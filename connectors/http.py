@@ -5,15 +5,12 @@ host would keep the credentials, and a retry below the signature repeats a stale
 """
 
 import random
-import threading
+import ssl
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar, cast
-from urllib.parse import urlsplit
+from collections.abc import Callable, Generator, Iterator, Mapping
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
-import msgspec
 import requests
 from urllib3.exceptions import (
     ConnectTimeoutError,
@@ -22,7 +19,10 @@ from urllib3.exceptions import (
     NewConnectionError,
 )
 
-from connectors.base import Limits
+from connectors import certificates
+from connectors.addresses import check_address, public_https
+from connectors.base import Limits, Settings
+from connectors.bearer import Bearer
 from connectors.errors import (
     ConfigurationError,
     ConnectorError,
@@ -30,45 +30,29 @@ from connectors.errors import (
     UnexpectedReplyError,
     UnknownOutcomeError,
 )
+from connectors.reply import Reply, retry_after, what_is_wrong
+from connectors.session import new_session, trusted_by
 
-T = TypeVar("T")
+__all__ = ["Bearer", "Http", "Reply", "retry_after"]
+MEGABYTE = 2**20
+LARGEST_REPLY = 64 * MEGABYTE
+"""A reply that is read as a whole; a page of 10,000 rows has 10 MB. REPLY_MB changes it for a connection."""
 LONGEST_WAIT = 60.0
 """Seconds a worker waits on Retry-After; beyond it the run waits in the database."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    system: str
-    request: str
-
-    def json(self, form: type[T] | Any = Any) -> T:
-        """The body as this type. Raises UnexpectedReplyError; content decides, not the Content-Type."""
-        try:
-            return cast(T, msgspec.json.decode(self.body, type=form))
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as error:
-            raise self.unexpected(_what_is_wrong(self.body, error)) from error
-
-    def unexpected(self, message: str) -> UnexpectedReplyError:
-        return UnexpectedReplyError(
-            f"{self.system} answered {self.status}: {message}",
-            system=self.system,
-            request=self.request,
-            reply=self.excerpt(),
-            remedy="Compare the reply with the system's documentation, then retry.",
-        )
-
-    def excerpt(self, length: int = 600) -> str:
-        return self.body[:length].decode("utf-8", "replace").replace("\x00", "")
+BROKEN_OFF = "It is tried again; if it lasts, look at the system, and at proxies and firewalls on the way."
+CREDENTIALS = "Check the client id, its secret and its permissions, then press Test connection."
 
 
 class Http:
     """Requests to one origin.
 
     `sign` gives the headers that authenticate one attempt (called again for each); `renew` drops a token
-    that was refused. `timeout` seconds for connecting and between two reads, `deadline` for the whole answer.
+    that was refused; `explain` finds what is worth showing in a refusal. `timeout` seconds for connecting and
+    between two reads, `deadline` for the whole answer. `max_bytes` bounds a streamed answer; one that is read
+    as a whole is bounded by REPLY_MB as well. `settings` are the connection's: ALLOW_HTTP, CA_FILE, REPLY_MB.
+    `public` is for webhooks we call: only hosts of the public internet, asked again of the socket itself.
+
+    Raises ConfigurationError for an address that may not be called; opening makes no call.
     """
 
     def __init__(
@@ -81,15 +65,22 @@ class Http:
         renew: Callable[[], None] | None = None,
         throttle_wait: Callable[[Mapping[str, str]], float | None] | None = None,
         observe: Callable[[Mapping[str, str]], None] | None = None,
-        timeout: float = 30.0,
+        explain: Callable[[Reply], str] = Reply.excerpt,
+        timeout: float | tuple[float, float] = 30.0,
         deadline: float = 120.0,
-        max_bytes: int = 256 * 1024 * 1024,
+        max_bytes: int = 256 * MEGABYTE,
         attempts: int = 4,
+        settings: Settings | None = None,
+        public: bool = False,
     ) -> None:
-        self.system, self.base, self.limits = system, base.rstrip("/"), limits
+        allow_plain = settings is not None and settings.flag("ALLOW_HTTP")
+        self.base = check_address(system, base, allow_plain).rstrip("/")
+        self.system, self.limits, self._public = system, limits, public
         self._sign, self._renew = sign, renew
-        self._throttle_wait, self._observe = throttle_wait, observe
+        self._throttle_wait, self._observe, self._explain = throttle_wait, observe, explain
         self._timeout, self._deadline, self._max_bytes, self._attempts = timeout, deadline, max_bytes, attempts
+        self._largest = min(max_bytes, settings.number("REPLY_MB") * MEGABYTE if settings else LARGEST_REPLY)
+        self._trusted = trusted_by(settings)
         self._session = self._new_session()
         self.calls = 0
 
@@ -107,20 +98,23 @@ class Http:
         repeatable: bool = True,
         allow: tuple[int, ...] = (),
         urgent: bool = False,
+        max_bytes: int | None = None,
     ) -> Reply:
         """One call with its retries. 2xx and the statuses in `allow` come back as replies.
 
-        `repeatable=False` sends at most once: a lost answer raises UnknownOutcomeError.
+        `repeatable=False` sends at most once: a lost answer raises UnknownOutcomeError. `max_bytes` is for a
+        document that is known to be large.
         """
         url = self._own(path)
+        largest = max_bytes or self._largest
         refreshed = False
         for attempt in range(1, self._attempts + 1):
             try:
-                reply = self._once(method, url, params, body, headers, repeatable, urgent)
+                reply = self._once(method, url, params, body, headers, repeatable, urgent, largest)
                 if reply.status == 401 and self._renew and not refreshed:
                     refreshed = True
                     self._renew()
-                    reply = self._once(method, url, params, body, headers, repeatable, urgent)
+                    reply = self._once(method, url, params, body, headers, repeatable, urgent, largest)
                 if 200 <= reply.status < 300 or reply.status in allow:
                     return reply
                 raise self._error(reply, repeatable)
@@ -136,7 +130,7 @@ class Http:
     def _own(self, path: str) -> str:
         """Paging links are followed verbatim, but only on the configured origin."""
         if not path.startswith(("http://", "https://")):
-            return f"{self.base}/{path.lstrip('/')}"
+            return f"{self.base}/{path.lstrip('/')}" if path else self.base
         if urlsplit(path)[:2] != urlsplit(self.base)[:2]:
             raise UnexpectedReplyError(
                 f"{self.system} sent a link to another host; it was not followed.",
@@ -155,15 +149,83 @@ class Http:
         headers: Mapping[str, str] | None,
         repeatable: bool,
         urgent: bool,
+        largest: int,
     ) -> Reply:
+        answer, label = self._open(method, url, params, body, headers, repeatable, urgent)
+        try:
+            with answer:
+                reply = self._reply(answer, self._read(answer, label, largest), label)
+        except ConnectorError as error:
+            if isinstance(error, UnavailableError) and not repeatable:
+                raise self._unknown(label, str(error)) from error
+            raise
+        except (requests.exceptions.RequestException, HTTPError, OSError) as error:
+            raise self._transport_error(error, label, repeatable) from None
+        if self._observe:
+            self._observe(reply.headers)
+        return reply
+
+    def stream(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | str | None = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        allow: tuple[int, ...] = (),
+    ) -> Generator[bytes, None, None]:
+        """The body of one reply (2xx, or a status in `allow`), chunk by chunk, whatever its size; for reads only.
+
+        It is asked for again until it begins; once it has begun, a break raises UnavailableError.
+        """
+        url = self._own(path)
+        for attempt in range(1, self._attempts + 1):
+            try:
+                answer, label = self._open(method, url, params, body, headers, True, False)
+                with answer:
+                    if 200 <= answer.status_code < 300 or answer.status_code in allow:
+                        yield from self._whole(answer, label)
+                        return
+                    content = self._read(answer, label, self._largest)
+                raise self._error(self._reply(answer, content, label), True)
+            except _BrokenOffError as error:
+                raise error.reason from error
+            except UnavailableError as error:
+                wait = self._wait(error, attempt)
+                if attempt == self._attempts or wait > LONGEST_WAIT:
+                    raise
+                time.sleep(wait)
+
+    def _whole(self, answer: requests.Response, label: str) -> Iterator[bytes]:
+        """What goes wrong after the first byte cannot be made good by asking again: the reader has used it."""
+        try:
+            yield from self._chunks(answer, label, self._max_bytes)
+        except UnavailableError as error:
+            raise _BrokenOffError(error) from error
+        except (requests.exceptions.RequestException, HTTPError, OSError) as error:
+            raise _BrokenOffError(self._transport_error(error, label, True)) from None
+
+    def _open(
+        self,
+        method: str,
+        url: str,
+        params: Mapping[str, str] | str | None,
+        body: bytes | None,
+        headers: Mapping[str, str] | None,
+        repeatable: bool,
+        urgent: bool,
+    ) -> tuple[requests.Response, str]:
         self.limits.acquire(1, urgent)
         self.calls += 1
         label = f"{method} {urlsplit(url).path}"
+        if self._public:
+            public_https(url, system=self.system)
         # A kept-alive connection may die under a request, which would look like a lost answer.
         session = self._session if repeatable else self._new_session()
         signature = self._sign()  # outside: a token that cannot be had is no lost answer
         try:
-            answer = session.request(
+            return session.request(
                 method,
                 url,
                 params=params,
@@ -172,46 +234,50 @@ class Http:
                 timeout=self._timeout,
                 allow_redirects=False,
                 stream=True,
-            )
-            with answer:
-                reply = Reply(answer.status_code, answer.headers, self._read(answer, label), self.system, label)
-        except ConnectorError as error:
-            if isinstance(error, UnavailableError) and not repeatable:
-                raise self._unknown(label, str(error)) from error
-            raise
+            ), label
         except requests.exceptions.SSLError as error:
-            raise ConfigurationError(
-                f"{self.system}: the certificate was not accepted.",
-                system=self.system,
-                request=label,
-                reply=str(error)[:300],
-                remedy="Renew the certificate or correct the address.",
-            ) from error
+            raise self._untrusted(error, url, label, repeatable) from None
         except (requests.exceptions.RequestException, HTTPError, OSError) as error:
-            raise self._transport_error(error, label, repeatable) from error
-        if self._observe:
-            self._observe(reply.headers)
-        return reply
+            # Without the cause: it repeats the address with its query.
+            raise self._transport_error(error, label, repeatable) from None
 
-    def _read(self, answer: requests.Response, label: str) -> bytes:
+    def _untrusted(self, error: Exception, url: str, label: str, repeatable: bool) -> ConnectorError:
+        cause, parts = _innermost(error), urlsplit(url)
+        if not isinstance(cause, ssl.SSLError) or isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+            return self._transport_error(error, label, repeatable)
+        what, remedy = certificates.explained(cause, parts.hostname or "", parts.port or 443)
+        return ConfigurationError(
+            f"{self.system}: {what}.",
+            system=self.system,
+            request=label,
+            reply=str(getattr(cause, "verify_message", "") or cause.reason or "")[:300],
+            remedy=remedy,
+        )
+
+    def _reply(self, answer: requests.Response, content: bytes, label: str) -> Reply:
+        return Reply(answer.status_code, answer.headers, content, self.system, label, _credentials(answer.request))
+
+    def _read(self, answer: requests.Response, label: str, largest: int) -> bytes:
+        return b"".join(self._chunks(answer, label, largest))
+
+    def _chunks(self, answer: requests.Response, label: str, largest: int) -> Iterator[bytes]:
         ends = time.monotonic() + self._deadline
-        chunks, size = [], 0
+        size = 0
+        announced = answer.headers.get("Content-Length", "")
+        if announced.isdecimal() and (len(announced) > 18 or int(announced) > largest):
+            raise self._too_much(largest, label)
         while chunk := answer.raw.read1(1 << 18, decode_content=True):
-            chunks.append(chunk)
             size += len(chunk)
-            if size > self._max_bytes:
-                raise UnexpectedReplyError(
-                    f"{self.system} sent more than {self._max_bytes // 2**20} MB in one answer.",
-                    system=self.system,
-                    request=label,
-                    remedy="Ask for smaller pages.",
-                )
+            if size > largest:
+                raise self._too_much(largest, label)
             if time.monotonic() > ends:
                 raise UnavailableError(
                     f"{self.system} did not finish its answer within {self._deadline:.0f} s.",
                     system=self.system,
                     request=label,
+                    remedy="It is tried again; if it stays slow, ask for smaller pages or look at the system's load.",
                 )
+            yield chunk
         length = answer.headers.get("Content-Length")
         plain = not answer.headers.get("Content-Encoding") and answer.request.method != "HEAD"
         if plain and length and length.isdigit() and size < int(length):
@@ -219,8 +285,16 @@ class Http:
                 f"{self.system} broke off its answer after {size} of {length} bytes.",
                 system=self.system,
                 request=label,
+                remedy=BROKEN_OFF,
             )
-        return b"".join(chunks)
+
+    def _too_much(self, largest: int, label: str) -> UnexpectedReplyError:
+        return UnexpectedReplyError(
+            f"{self.system} sent more than {largest // MEGABYTE} MB in one answer.",
+            system=self.system,
+            request=label,
+            remedy="Ask for smaller pages (PAGE_SIZE), or allow larger answers (REPLY_MB) if they are meant.",
+        )
 
     def _transport_error(self, error: Exception, label: str, repeatable: bool) -> ConnectorError:
         cause = _innermost(error)
@@ -239,6 +313,7 @@ class Http:
             system=self.system,
             request=label,
             reply=type(cause).__name__,
+            remedy=BROKEN_OFF,
         )
 
     def _unknown(self, label: str, what: str) -> UnknownOutcomeError:
@@ -250,24 +325,31 @@ class Http:
         )
 
     def _error(self, reply: Reply, repeatable: bool) -> ConnectorError:
-        status, details = reply.status, {"system": self.system, "request": reply.request, "reply": reply.excerpt()}
+        status = reply.status
+        details = {"system": self.system, "request": reply.request, "reply": self._explain(reply)}
         if status == 429:
             wait = self._throttle_wait(reply.headers) if self._throttle_wait else None
             wait = wait if wait is not None else retry_after(reply.headers)
             return UnavailableError(
-                f"{self.system} asks to slow down (429).", retry_after=wait if wait is not None else 30.0, **details
+                f"{self.system} asks to slow down (429).",
+                retry_after=wait if wait is not None else 30.0,
+                remedy="The run waits as long as it was asked to; lower CALLS_PER_MINUTE if this is frequent.",
+                **details,
             )
         if status in (401, 403):
             return ConfigurationError(
                 f"{self.system} refused the credentials ({status}).",
-                remedy="Check the client id, its secret and its permissions, then press Test connection.",
+                remedy=f"{reply.clock} {CREDENTIALS}".strip(),
                 **details,
             )
         if status >= 500 or status == 408:
             if not repeatable:
                 return self._unknown(reply.request, f"{self.system} answered {status}.")
             return UnavailableError(
-                f"{self.system} is in trouble ({status}).", retry_after=retry_after(reply.headers), **details
+                f"{self.system} is in trouble ({status}).",
+                retry_after=retry_after(reply.headers),
+                remedy="It is tried again; if it lasts, look at the system's own status.",
+                **details,
             )
         if 300 <= status < 400:
             return UnexpectedReplyError(
@@ -275,7 +357,9 @@ class Http:
                 remedy="Correct the connection's address.",
                 **details,
             )
-        return reply.unexpected(f"{_what_is_wrong(reply.body, None)}")
+        error = reply.unexpected(f"{what_is_wrong(reply.body, None)}")
+        error.reply = details["reply"]
+        return error
 
     @staticmethod
     def _wait(error: UnavailableError, attempt: int) -> float:
@@ -283,58 +367,28 @@ class Http:
             return error.retry_after
         return min(0.4 * 2**attempt, 15.0) * random.uniform(0.5, 1.0)
 
-    @staticmethod
-    def _new_session() -> requests.Session:
-        session = requests.Session()
-        session.trust_env = False  # no .netrc, no proxy by surprise
-        adapter = requests.adapters.HTTPAdapter(pool_connections=4, pool_maxsize=32, max_retries=0)
-        session.mount("http://", adapter)
-        session.mount("https://", adapter)
-        session.headers["User-Agent"] = "integration-console"
-        return session
+    def _new_session(self) -> requests.Session:
+        return new_session(self._trusted, self._public)
 
 
-class Bearer:
-    """An access token as `sign` and `renew` of a session: fetched when needed, kept until 60 s before its end.
+class _BrokenOffError(Exception):
+    """A streamed reply that ended before its end."""
 
-    `fetch` gives the token and its life in seconds. One caller at a time fetches; the others wait for it.
-    """
-
-    def __init__(self, fetch: Callable[[], tuple[str, float]], early: float = 60.0) -> None:
-        self._fetch, self._early = fetch, early
-        self._lock = threading.Lock()
-        self._used = threading.local()
-        self._token, self._ends = "", 0.0
-
-    def sign(self) -> Mapping[str, str]:
-        with self._lock:
-            if not self._token or time.monotonic() >= self._ends:
-                self._token, life = self._fetch()
-                # A life shorter than the margin is used to its half, not fetched anew for each call.
-                self._ends = time.monotonic() + max(life - self._early, life / 2)
-            self._used.token = self._token
-            return {"Authorization": f"Bearer {self._token}"}
-
-    def renew(self) -> None:
-        """Drops the token this thread used, unless another thread has renewed it already."""
-        with self._lock:
-            if self._token == getattr(self._used, "token", ""):
-                self._token = ""
+    def __init__(self, reason: ConnectorError) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
 
 
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds from a Retry-After header in either form (RFC 9110 10.2.3); None when absent or unreadable."""
-    text = headers.get("Retry-After", "").strip()
-    if not text:
-        return None
-    try:
-        return max(0.0, float(text))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
-    except (TypeError, ValueError):
-        return None
+def _credentials(request: requests.PreparedRequest) -> tuple[str, ...]:
+    """What of a request nobody may read: the values that sign it, and a secret in a form."""
+    values: list[str] = []
+    for name in ("Authorization", "X-WSSE"):
+        value = str(request.headers.get(name) or "")
+        values += [value, *(part.strip('",') for part in value.replace("=", " ").split() if len(part) >= 12)]
+    body = request.body
+    if isinstance(body, bytes) and "form" in str(request.headers.get("Content-Type")):
+        values += [value for name, value in parse_qsl(body.decode("utf-8", "replace")) if "secret" in name]
+    return tuple(filter(None, values))
 
 
 def _innermost(error: BaseException) -> BaseException:
@@ -344,12 +398,3 @@ def _innermost(error: BaseException) -> BaseException:
     if error.args and isinstance(error.args[0], BaseException):
         return _innermost(error.args[0])
     return error
-
-
-def _what_is_wrong(body: bytes, error: Exception | None) -> str:
-    start = body[:200].lstrip().lower()
-    if start.startswith((b"<!doctype html", b"<html")):
-        return "an HTML page (a sign-in or firewall page?) where JSON was expected"
-    if not body:
-        return "an empty body"
-    return f"not the JSON that was expected ({error})"[:300] if error else "the request was refused"

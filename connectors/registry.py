@@ -68,8 +68,9 @@ def _connector(wanted: str, connection: str) -> Connector:
     if wanted in known:
         return known[wanted]
     flavours = [name for name in known if name.startswith(f"{wanted}.")]
-    if len(flavours) == 1:
-        return known[flavours[0]]
+    if flavours:
+        usual = getattr(importlib.import_module(f"connectors.{wanted}"), "USUAL", flavours[0])
+        return known[usual]
     raise ConfigurationError(
         f"Connection {connection} names the connector {wanted!r}, which is not one of {', '.join(sorted(known))}.",
         system=connection,

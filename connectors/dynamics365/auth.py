@@ -4,7 +4,7 @@ MSAL refuses every address that is not https (measured), so a token endpoint els
 form POST. Which of the two is used follows from TOKEN_URL alone.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
@@ -36,6 +36,29 @@ class Grant(msgspec.Struct):
     error_description: str = ""
 
 
+Sign = Callable[[], Mapping[str, str]]
+
+
+def signing(settings: Settings, scope: str) -> tuple[Sign, Callable[[], None] | None]:
+    """How requests are signed by the setting AUTH, and how a refused token is dropped.
+
+    `client_credentials` asks the token endpoint, `token` sends TOKEN as it is, `none` sends nothing.
+    """
+    kind = settings.text("AUTH").strip().lower()
+    if kind == "client_credentials":
+        token = bearer(settings, scope)
+        return token.sign, token.renew
+    if kind == "token":
+        return lambda: {"Authorization": f"Bearer {settings.secret('TOKEN')}"}, None
+    if kind == "none":
+        return dict, None
+    raise ConfigurationError(
+        f"{settings.connection}: AUTH is {kind!r}, which is no way to sign in.",
+        system=settings.connection,
+        remedy="Set AUTH to client_credentials, token or none.",
+    )
+
+
 def bearer(settings: Settings, scope: str) -> Bearer:
     """The token of this connection for `scope`, fetched at the first call."""
     url = settings.text("TOKEN_URL").replace("{tenant}", settings.text("TENANT"))
@@ -46,7 +69,9 @@ def bearer(settings: Settings, scope: str) -> Bearer:
 
 def _by_form(settings: Settings, url: str, scope: str) -> Callable[[], tuple[str, float]]:
     # One attempt: the call that needs the token is repeated as a whole.
-    http = Http(f"{settings.connection} sign-in", url, Unlimited(), timeout=10.0, deadline=30.0, attempts=1)
+    http = Http(
+        f"{settings.connection} sign-in", url, Unlimited(), timeout=10.0, deadline=30.0, attempts=1, settings=settings
+    )
 
     def fetch() -> tuple[str, float]:
         form = {

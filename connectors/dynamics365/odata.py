@@ -5,7 +5,7 @@ Offset links skip and repeat rows while data changes, so pages are continued by 
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from urllib.parse import quote
 
 import msgspec
@@ -18,7 +18,9 @@ HEADERS = {
     "OData-Version": "4.0",
     "OData-MaxVersion": "4.0",
 }
-_ANNOTATION_FIRST = re.compile(rb'\{\s*(?:"@odata\.[^"\\]*"\s*:\s*"(?:[^"\\]|\\.)*"\s*,\s*)+')
+_ANNOTATION_FIRST = re.compile(rb'\{\s*(?:"@[^"\\]*"\s*:\s*"(?:[^"\\]|\\.)*"\s*,\s*)+')
+_BARE = re.compile(r"[\w.:+-]+")
+"""What a number, a moment or a GUID may consist of: a key from outside must not add to a filter."""
 _ESCAPE = re.compile(
     rb"(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2}|(\\.)", re.DOTALL
 )
@@ -37,21 +39,29 @@ def company(code: str) -> str:
 
 
 class Column(msgspec.Struct, frozen=True):
-    """A column of a total order. A `bare` one is written without quotes: moments and numbers."""
+    """A column of a total order. A `bare` one is written without quotes: moments and numbers.
+
+    `theirs` is its name at the server, where that is another than the one rows are given out with.
+    """
 
     name: str
     bare: bool = False
+    theirs: str = ""
+
+    @property
+    def asked(self) -> str:
+        return self.theirs or self.name
 
     def literal(self, value: str) -> str:
-        return value if self.bare else text(value)
+        return value if self.bare and _BARE.fullmatch(value) else text(value)
 
 
 def after(columns: Sequence[Column], values: Sequence[str]) -> str:
     """What follows these values in the order of the columns: `(a gt 1 or (a eq 1 and (b gt 2)))`."""
     column, value = columns[0], columns[0].literal(values[0])
     if len(columns) == 1:
-        return f"{column.name} gt {value}"
-    return f"({column.name} gt {value} or ({column.name} eq {value} and {after(columns[1:], values[1:])}))"
+        return f"{column.asked} gt {value}"
+    return f"({column.asked} gt {value} or ({column.asked} eq {value} and {after(columns[1:], values[1:])}))"
 
 
 def address(entity_set: str, options: Mapping[str, str]) -> str:
@@ -70,9 +80,22 @@ class ODataPage:
 
 
 class _Reply(msgspec.Struct):
+    """Version 4.01 leaves `odata.` out of the names; counts come as text under IEEE754Compatible."""
+
     value: list[msgspec.Raw]
     next: str | None = msgspec.field(name="@odata.nextLink", default=None)
-    count: int | None = msgspec.field(name="@odata.count", default=None)
+    next_401: str | None = msgspec.field(name="@nextLink", default=None)
+    count: int | str | None = msgspec.field(name="@odata.count", default=None)
+    count_401: int | str | None = msgspec.field(name="@count", default=None)
+
+    @property
+    def more(self) -> bool:
+        return bool(self.next or self.next_401)
+
+    @property
+    def counted(self) -> int | None:
+        count = self.count_401 if self.count is None else self.count
+        return int(count) if isinstance(count, int) or (count or "").isdecimal() else None  # type: ignore[arg-type]
 
 
 _page = msgspec.json.Decoder(_Reply)
@@ -90,7 +113,22 @@ def page(reply: Reply) -> ODataPage:
         decoded = Reply(
             reply.status, reply.headers, without_lone_surrogates(reply.body), reply.system, reply.request
         ).json(_Reply)
-    return ODataPage([without_annotations(bytes(row)) for row in decoded.value], bool(decoded.next), decoded.count)
+    rows = [bytes(row) for row in decoded.value]
+    return ODataPage(_without_annotations(rows, reply.body), decoded.more, decoded.counted)
+
+
+def _without_annotations(rows: list[bytes], body: bytes) -> list[bytes]:
+    """Looks for annotations in all rows at once: most pages have none, or an etag at the head of each row.
+
+    Version 4.01 may leave out `odata.`; a server that does so does it in its first row, too.
+    """
+    named = body.count(b"@odata.", body.find(b'"value"'), body.rfind(b"]"))
+    short = bool(rows) and b'"@' in rows[0] and b'"@odata.' not in rows[0]
+    if not named and not short:
+        return rows
+    if named == len(rows) and not short and all(row.startswith(b'{"@odata.') for row in rows):
+        return [_ANNOTATION_FIRST.sub(b"{", row, count=1) for row in rows]
+    return [without_annotations(row) for row in rows]
 
 
 def without_lone_surrogates(body: bytes) -> bytes:
@@ -100,16 +138,31 @@ def without_lone_surrogates(body: bytes) -> bytes:
 
 def without_annotations(row: bytes) -> bytes:
     """The row without etag and other annotations: they change when nothing we map has changed."""
-    if b'"@odata.' not in row:
+    if not _annotated(row):
         return row
     row = _ANNOTATION_FIRST.sub(b"{", row, count=1)
-    if b'"@odata.' not in row:
+    if not _annotated(row):
         return row
     try:
         members = _key_members.decode(row)
     except msgspec.MsgspecError:
         return row  # not an object: whoever maps it says so
-    return msgspec.json.encode({name: value for name, value in members.items() if "@odata." not in name})
+    return msgspec.json.encode({name: value for name, value in members.items() if "@" not in name})
+
+
+def _annotated(row: bytes) -> bool:
+    return b'"@' in row or b"@odata." in row
+
+
+def renamed(row: bytes, names: Mapping[str, str]) -> bytes:
+    """The row with its columns under our names; `names` are the server's by ours. What is no object stays."""
+    try:
+        members = _key_members.decode(row)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return row
+    taken = set(names.values())
+    kept = {name: value for name, value in members.items() if name not in taken and name not in names}
+    return msgspec.json.encode(kept | {ours: members[name] for ours, name in names.items() if name in members})
 
 
 def key_values(row: bytes, columns: Sequence[Column]) -> list[str] | None:
@@ -129,9 +182,27 @@ def _as_text(raw: bytes) -> str:
     raise KeyError(raw)
 
 
+def innermost(reply: Reply) -> str:
+    """What the reply says went wrong: the message of the innermost exception, without its stack trace, which
+    may be many kB (contract 2.6); the beginning of the body where it has another form."""
+    try:
+        found: object = msgspec.json.decode(reply.body, type=dict[str, object]).get("error")
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError):
+        return reply.excerpt()
+    message = ""
+    while isinstance(found, dict):
+        message = str(found.get("message") or message)
+        found = found.get("innererror") or found.get("internalexception")
+    return message[:600] or reply.excerpt()
+
+
 @dataclass(frozen=True, slots=True)
 class KeysetRead:
-    """One ordered read of an entity set, continued by key until it ends."""
+    """One ordered read of an entity set, continued by key until it ends.
+
+    `select` and `where` are in the server's names; `names` are its names of columns that rows are given out
+    with under ours, `options` what every request carries besides.
+    """
 
     http: Http
     entity_set: str
@@ -139,6 +210,8 @@ class KeysetRead:
     size: int
     select: Sequence[str] = ()
     where: Sequence[str] = ()
+    options: Mapping[str, str] = field(default_factory=lambda: {"cross-company": "true"})
+    names: Mapping[str, str] = field(default_factory=dict)
 
     def pages(self, start: Sequence[str] = ()) -> Iterator[ODataPage]:
         """Pages after the key `start` (or the first columns of one), to the one without `more`, maybe empty.
@@ -176,30 +249,31 @@ class KeysetRead:
     def _by_first(self) -> bool:
         """Orders of three columns and more are read one value of the first column (a company) at a time:
         a database seeks in `a = 1 and b >= 2 and …`, and scans through the general form."""
-        return len(self.order) > 2
+        return len(self.order) > 2 and self.order[0].name == "dataAreaId"
 
     def _following(self, last: Sequence[str], within: bool) -> list[str]:
         if not last:
             return []
         if not self._by_first:
-            return [after(self.order, last)]
+            return [after(self.order[: len(last)], last)]
         first, second = self.order[:2]
         if not within:
-            return [f"{first.name} gt {first.literal(last[0])}"]
-        bounds = [f"{first.name} eq {first.literal(last[0])}", f"{second.name} ge {second.literal(last[1])}"]
+            return [f"{first.asked} gt {first.literal(last[0])}"]
+        bounds = [f"{first.asked} eq {first.literal(last[0])}", f"{second.asked} ge {second.literal(last[1])}"]
         return [*bounds, after(self.order[1 : len(last)], last[1:])]
 
     def _page(self, following: Sequence[str], counted: bool) -> ODataPage:
         where = [*self.where, *following]
         options = {
-            "cross-company": "true",
+            **self.options,
             "$filter": " and ".join(where),
             "$select": ",".join(self.select),
-            "$orderby": ",".join(column.name for column in self.order),
+            "$orderby": ",".join(column.asked for column in self.order),
             "$top": str(self.size),
             "$count": "true" if counted else "",
         }
-        return page(self.http.get(address(self.entity_set, options), headers=HEADERS))
+        got = page(self.http.get(address(self.entity_set, options), headers=HEADERS))
+        return replace(got, rows=[renamed(row, self.names) for row in got.rows]) if self.names else got
 
     def _last_key(self, rows: Sequence[bytes]) -> list[str] | None:
         """The key of the last row that has one: a broken row at the end must not stop the read."""

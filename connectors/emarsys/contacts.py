@@ -9,25 +9,27 @@ from typing import Any
 import msgspec
 
 from connectors.base import Answer, Encoded, Observed, Outcome, Result
-from connectors.emarsys import mapping, replies
-from connectors.emarsys.mapping import EMAIL, Schema
+from connectors.emarsys import codes, replies
+from connectors.emarsys.codes import Meaning
+from connectors.emarsys.mapping.schema import EMAIL, Schema, View, text
 from connectors.errors import BatchRefusedError, ConnectorError
 from connectors.http import Http, Reply
-from connectors.records import Customer
+from connectors.records import Customer, Record
 
 KEYS_A_CALL = 1000
 QUERY_PAGE = 10_000
-NOT_FOUND, RACE, AMBIGUOUS = "2008", "2009", "2010"
+INVALID_FIELD, NOT_FOUND, RACE, AMBIGUOUS = "2006", "2008", "2009", "2010"
 
 
 class Contacts:
-    """The inlet `customer` of one account."""
+    """Contacts seen through one view. Without `creates` whoever is not there is refused (2008), never created."""
 
-    def __init__(self, http: Http, schema: Schema, scanners: int = 4) -> None:
-        self._http, self._schema, self._scanners = http, schema, scanners
+    def __init__(self, http: Http, schema: Schema, view: View, scanners: int = 4, creates: bool = True) -> None:
+        self._http, self._schema, self._view, self._scanners = http, schema, view, scanners
+        self._creates = creates
         member = [("value", str, msgspec.field(name=schema.key, default="")), ("id", str, "")]
         self._keys_of: Callable[[bytes], Any] = msgspec.json.Decoder(msgspec.defstruct("Keys", member)).decode
-        self._wanted = list(schema.names)
+        self._wanted = list(view.wanted)
 
     # ------------------------------------------------------------------------------------------------ writing
 
@@ -46,12 +48,13 @@ class Contacts:
         key_id = "id" if adopted else self._schema.key
         body = b'{"key_id":"%b","contacts":[%b]}' % (key_id.encode(), b",".join([row.body for row in batch]))
         # An internal id cannot be created, so those rows must exist.
-        return replies.call(self._http, "PUT", "contact/" if adopted else "contact/?create_if_not_exists=1", body)
+        path = "contact/?create_if_not_exists=1" if self._creates and not adopted else "contact/"
+        return replies.call(self._http, "PUT", path, body)
 
     def _results(self, batch: Sequence[Encoded], reply: Reply) -> list[Result]:
         try:
             data = replies.accepted(reply)
-        except BatchRefusedError:
+        except BatchRefusedError:  # alone, a record is answered with its refusal
             if len(batch) > 1:
                 raise
             refused = replies.envelope(reply)
@@ -72,14 +75,18 @@ class Contacts:
     def _some_refused(
         self, batch: Sequence[Encoded], ids: Sequence[str], errors: Mapping[str, Any], reply: Reply
     ) -> list[Result]:
+        for error in errors.values():
+            code, _ = replies.row_error(error)
+            if code and codes.rule(200, code, "contact").meaning is Meaning.SETUP and code != INVALID_FIELD:
+                raise replies.refusal(reply, code)
         values = [self._key_value(row) for row in batch]
         nameless = [value for value in errors if value not in set(values)]
         if nameless and (not ids or len(batch) == 1):
-            code, message = _refusal(errors[nameless[0]])
+            code, message = replies.row_error(errors[nameless[0]])
             return [self._rejected(row.key, code, message) for row in batch]
         if nameless:
             raise BatchRefusedError(
-                f"{reply.system} refused a record without saying which ({nameless[0]}).",
+                f"{reply.system} refused a record without saying which.",
                 system=reply.system,
                 request=reply.request,
                 reply=reply.excerpt(),
@@ -87,7 +94,7 @@ class Contacts:
         good = [row for row, value in zip(batch, values, strict=True) if value not in errors]
         accepted = {result.key: result for result in self._resolved(good)}
         return [
-            accepted.get(row.key) or self._rejected(row.key, *_refusal(errors[value]))
+            accepted.get(row.key) or self._rejected(row.key, *replies.row_error(errors[value]))
             for row, value in zip(batch, values, strict=True)
         ]
 
@@ -112,24 +119,26 @@ class Contacts:
         ]
 
     def _rejected(self, key: str, code: str, message: str) -> Result:
-        return Result(key, Outcome.REJECTED, code=code, field=self._schema.field_of(message), message=message)
+        return Result(key, Outcome.REJECTED, code=code, field=self._view.field_of(message), message=message)
 
     # ------------------------------------------------------------------------------------------------ reading
 
-    def find(self, records: Sequence[Customer]) -> Mapping[str, Sequence[Observed]]:
-        """Contacts by external id, for the others by e-mail; several where the value is ambiguous."""
-        by_id = self._matching(
-            self._schema.key, {self._schema.external_id(record) for record in records}, "external_id"
-        )
-        found = {record.key: by_id[value] for record in records if (value := self._schema.external_id(record)) in by_id}
-        others = [record for record in records if record.key not in found and record.email]
-        by_email = self._matching(EMAIL, {record.email for record in others}, "email")
-        return found | {record.key: by_email[record.email] for record in others if record.email in by_email}
+    def find(self, records: Sequence[Record]) -> Mapping[str, Sequence[Observed]]:
+        """Contacts by the key field, customers without one there by e-mail; several where a value is ambiguous."""
+        by_key = self._matching(self._schema.key, {self._schema.key_of(record) for record in records})
+        found = {record.key: by_key[value] for record in records if (value := self._schema.key_of(record)) in by_key}
+        if not self._creates or self._schema.by_email:
+            return found
+        others = {record.key: record.email for record in records if isinstance(record, Customer)}
+        wanted = {key: email for key, email in others.items() if key not in found and email}
+        by_email = self._matching(EMAIL, set(wanted.values()))
+        return found | {key: by_email[email] for key, email in wanted.items() if email in by_email}
 
     def look(self, keys: Sequence[str]) -> Mapping[str, Observed]:
         """The contacts of these customer keys; ambiguous and unknown ones are absent."""
         values = {key: self._schema.external_id_of_key(key) for key in keys}
-        found = {contact.key: contact for contact in self._read(self._schema.key, sorted(set(values.values())))}
+        external = self._schema.external
+        found = dict(self._read_by(external, sorted(set(values.values()))))
         return {key: found[value] for key, value in values.items() if value in found}
 
     def scan(self) -> Iterator[Sequence[Observed]]:
@@ -162,14 +171,13 @@ class Contacts:
     def _by_ids(self, ids: Sequence[str]) -> list[Observed]:
         return list(self._read("id", ids))
 
-    def _matching(self, field: str, values: Iterable[str], name: str) -> dict[str, list[Observed]]:
+    def _matching(self, field: str, values: Iterable[str]) -> dict[str, list[Observed]]:
         """Value → contacts that have it, compared as the target compares: e-mails without case."""
         wanted = sorted(value for value in set(values) if value)
         ambiguous: list[str] = []
         found: dict[str, list[Observed]] = {}
-        for contact in self._read(field, wanted, ambiguous):
-            value = contact.fields[name]
-            found.setdefault(value.lower() if name == "email" else value, []).append(contact)
+        for value, contact in self._read_by(field, wanted, ambiguous):
+            found.setdefault(value.lower() if field == EMAIL else value, []).append(contact)
         if ambiguous:
             several = self._ids(field, ambiguous, several=True)
             numbers = sorted({number for ids in several.values() for number in ids})
@@ -180,13 +188,18 @@ class Contacts:
         return found
 
     def _read(self, field: str, values: Sequence[str], ambiguous: list[str] | None = None) -> Iterator[Observed]:
-        """The contacts with these values in a field; values shared by several go to `ambiguous`."""
+        return (contact for _, contact in self._read_by(field, values, ambiguous))
+
+    def _read_by(
+        self, field: str, values: Sequence[str], ambiguous: list[str] | None = None
+    ) -> Iterator[tuple[str, Observed]]:
+        """The contacts with these values in a field, each with its value; shared values go to `ambiguous`."""
         for start in range(0, len(values), KEYS_A_CALL):
             body = {"keyId": field, "keyValues": values[start : start + KEYS_A_CALL], "fields": self._wanted}
             data = replies.data(self._http, "POST", "contact/getdata", body, nobody=NOT_FOUND)
             found = data if isinstance(data, dict) else {}
             with replies.understood(self._http.system, "POST contact/getdata"):
-                contacts = [mapping.observed(self._schema, row) for row in found.get("result") or []]
+                contacts = [(text(row.get(field)), self._view.observed(row)) for row in found.get("result") or []]
                 if ambiguous is not None:
                     ambiguous += [
                         str(error["key"])
@@ -205,14 +218,6 @@ class Contacts:
             for value, number in (ids if isinstance(ids, dict) else {}).items():
                 found[value] = [str(one) for one in (number if isinstance(number, list) else [number])]
         return found
-
-
-def _refusal(error: Any) -> tuple[str, str]:
-    """Code and text of one row's error: `{"2007": "Invalid choice id …"}`."""
-    if isinstance(error, dict) and error:
-        code, text = next(iter(error.items()))
-        return str(code), str(text)
-    return "", str(error)
 
 
 def _in_parts(values: Iterator[str], size: int) -> Iterator[list[str]]:

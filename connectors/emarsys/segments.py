@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from threading import Lock
 from typing import Any, NamedTuple
 
 from connectors.base import Segment
@@ -18,11 +19,21 @@ class Size(NamedTuple):
     opted_in: int
 
 
+class Run(NamedTuple):
+    """A finished run. Its contacts can be paged through `contact_list` for twelve hours at least."""
+
+    id: str
+    contact_list: str
+    size: Size
+    seconds: float
+
+
 class Segments:
     """`patience` is how many seconds an evaluation is waited for."""
 
     def __init__(self, http: Http, patience: float = 60.0) -> None:
         self._http, self._patience = http, patience
+        self._running = Lock()
 
     def all(self) -> list[Segment]:
         listed = replies.data(self._http, "GET", "filter")
@@ -35,11 +46,21 @@ class Segments:
             return int(found)
 
     def size(self, segment: str) -> Size:
-        """A run's counts: the only source of how many are opted in. One run at a time (contract 5)."""
-        with replies.understood(self._http.system, "POST filter/runs"):
-            run = replies.data(self._http, "POST", f"filter/{segment}/runs")["run_id"]
-            result = self._run(str(run))
-            return Size(int(result.get("user_count") or 0), int(result.get("opt_in_count") or 0))
+        """A run's counts: the only source of how many are opted in."""
+        return self.run(segment).size
+
+    def run(self, segment: str, renew: bool = False) -> Run:
+        """Evaluates the segment and waits for it; one at a time, or 10003 is the answer (contract 5).
+
+        `renew` asks for a fresh run where an earlier result would do. Raises UnavailableError where another
+        segment of this API user is being run, or where this one takes longer than we wait.
+        """
+        path = f"filter/{segment}/runs" + ("?renew=true" if renew else "")
+        with self._running, replies.understood(self._http.system, "POST filter/runs"):
+            number = str(replies.data(self._http, "POST", path)["run_id"])
+            result = self._run(number)
+            size = Size(int(result.get("user_count") or 0), int(result.get("opt_in_count") or 0))
+            return Run(number, str(result.get("contact_list_id") or ""), size, float(result.get("duration") or 0))
 
     def members(self, segment: str) -> Iterator[Sequence[str]]:
         """The contact ids of a segment, page by page, waiting while it is being evaluated."""

@@ -82,6 +82,10 @@ def emarsys_of(server: HTTPServer, **settings: str) -> Any:
         {"id": "3", "name": "E-Mail", "string_id": "email"},
         {"id": 10569, "name": "External id", "string_id": "externalId"},
         {"id": "10570", "name": "Loyalty tier", "string_id": "loyaltyTier"},
+        {"id": 10571, "name": "Open orders", "string_id": "openOrders", "application_type": "numeric"},
+        {"id": "10572", "name": "Last order", "string_id": "lastOrder", "application_type": "shorttext"},
+        {"id": "10573", "name": "Last order status", "string_id": "lastOrderStatus", "application_type": "shorttext"},
+        {"id": "10574", "name": "Last order placed", "string_id": "lastOrderPlacedAt", "application_type": "date"},
     ]
     server.expect_request("/api/v3/field").respond_with_json({"replyCode": 0, "replyText": "OK", "data": fields})
     for number in (14, 35):

@@ -10,7 +10,8 @@ from werkzeug import Request, Response
 
 Row = dict[str, Any]
 _TOKEN = re.compile(r"'(?:[^']|'')*'|[()]|[^\s()]+")
-_OPERATORS = {"eq": "==", "gt": ">", "ge": ">=", "and": "and", "or": "or", "(": "(", ")": ")"}
+_ENUM = re.compile(r"[\w.]+('\w+')\Z")
+_OPERATORS = {"eq": "==", "gt": ">", "ge": ">=", "le": "<=", "and": "and", "or": "or", "(": "(", ")": ")"}
 
 
 class ODataServer:
@@ -55,6 +56,8 @@ def matches(expression: str, row: Row) -> bool:
     for token in _TOKEN.findall(expression):
         if token in _OPERATORS:
             words.append(_OPERATORS[token])
+        elif enum := _ENUM.match(token):
+            words.append(enum[1])
         elif token.startswith("'"):
             words.append(repr(token[1:-1].replace("''", "'")))
         elif re.match(r"\d{4}-\d\d-\d\dT", token):
@@ -91,5 +94,42 @@ def line(number: str, sequence: int = 1, day: str = "2026-01-15", company: str =
         "ProductNumber": "MUG-1",
         "InvoicedQuantity": 1,
         "LineAmount": 5,
+        **values,
+    }
+
+
+def order(number: str, day: str = "2026-01-15", company: str = "usmf", **values: Any) -> Row:
+    return {
+        "dataAreaId": company,
+        "SalesOrderNumber": number,
+        "OrderingCustomerAccountNumber": "C-1",
+        "SalesOrderStatus": "Backorder",
+        "OrderCreationDateTime": f"{day}T09:30:00Z",
+        "CurrencyCode": "GBP",
+        **values,
+    }
+
+
+def order_line(number: str, lot: str = "L-1", company: str = "usmf", **values: Any) -> Row:
+    return {
+        "dataAreaId": company,
+        "SalesOrderNumber": number,
+        "InventoryLotId": lot,
+        "ItemNumber": "MUG-1",
+        "OrderedSalesQuantity": 1,
+        "LineAmount": 5,
+        "SalesOrderLineStatus": "Backorder",
+        **values,
+    }
+
+
+def parcel(number: str, slip: str = "PS-1", tracking: str = "1Z1", day: str = "2026-01-16", **values: Any) -> Row:
+    return {
+        "dataAreaId": "usmf",
+        "SalesOrderNumber": number,
+        "PackingSlipNumber": slip,
+        "DeliveryDate": f"{day}T12:00:00Z",
+        "TrackingNumber": tracking,
+        "TrackingURL": f"https://carrier.example/{tracking}",
         **values,
     }

@@ -142,8 +142,9 @@ def test_a_key_field_that_is_not_accepted_is_a_matter_for_an_admin(
 ) -> None:
     Script(server, "PUT", "/contact/", refused(status, 2004, "Invalid key field id: 10569"))
     sink = emarsys()
-    with pytest.raises(ConfigurationError, match="key field"):
+    with pytest.raises(ConfigurationError, match="2004") as raised:
         sink.send("customer", batch(sink, "C-1", "C-2"), "key")
+    assert "KEY_FIELD" in raised.value.remedy
 
 
 def test_an_adopted_contact_is_written_by_its_id_and_never_created(server: HTTPServer, emarsys: Open) -> None:
@@ -341,7 +342,12 @@ def test_the_whole_key_can_be_the_external_id(server: HTTPServer, emarsys: Open)
     assert put.sent[0]["contacts"][0]["10569"] == "usmf|C-1"
 
 
-@pytest.mark.parametrize("name", ["KEY_VALUE", "PRICE", "REFUND_STYLE", "SALES_ORDER"])
-def test_a_word_that_a_setting_does_not_know_is_not_guessed_at(emarsys: Open, name: str) -> None:
+@pytest.mark.parametrize(
+    ("inlet", "name"),
+    [("customer", "KEY_VALUE"), ("customer", "KEY"), ("sale", "PRICE"), ("sale", "REFUND_STYLE"),
+     ("sale", "SALES_ORDER"), ("sale", "SALES_COLUMNS"), ("product", "FEED_COLUMNS"), ("product", "STOCK_THRESHOLD"),
+     ("order_event", "EVENTS"), ("order_status", "STATUS_FIELDS")],
+)  # fmt: skip
+def test_a_word_that_a_setting_does_not_know_is_not_guessed_at(emarsys: Open, inlet: str, name: str) -> None:
     with pytest.raises(ConfigurationError, match=name):
-        _ = emarsys(**{name: "nonsense"}).inlets
+        _ = emarsys(**{name: "nonsense"}).inlets[inlet]

@@ -3,7 +3,7 @@
 import socket
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from connectors.base import Known, Outcome
-from connectors.errors import BatchRefusedError, ConfigurationError, UnavailableError, UnknownOutcomeError
+from connectors.errors import BatchRefusedError, ConfigurationError, RecordError, UnavailableError, UnknownOutcomeError
 from connectors.records import Sale
 from tests.connectors.conftest import Open
 
@@ -19,7 +19,8 @@ UPLOAD = "/hapi/19CAA097101B372A"
 
 
 def sale(line: str = "1", **values: Any) -> Sale:
-    usual = {"quantity": Decimal(2), "unit_price": Decimal("2.55"), "amount": Decimal("5.10"), "sku": "MUG-1"}
+    usual = {"quantity": Decimal(2), "unit_price": Decimal("2.55"), "amount": Decimal("5.10"), "sku": "MUG-1",
+             "sold_at": datetime(2026, 1, 15, 12, tzinfo=UTC)}  # fmt: skip
     return Sale(
         key=f"usmf|INV-1|{line}",
         document="INV-1",
@@ -28,7 +29,6 @@ def sale(line: str = "1", **values: Any) -> Sale:
         customer="usmf|C-1",
         account="C-1",
         currency="GBP",
-        sold_at=datetime(2026, 1, 15, 12, tzinfo=UTC),
         document_total=Decimal("5.10"),
         order="SO-1",
         **{**usual, **values},
@@ -81,6 +81,48 @@ def test_a_credit_line_is_written_as_the_account_agreed(
     assert len(head.split(",")) == len(line.split(","))
 
 
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        ({}, "POSTAGE,-3.50,INV-1,2026-01-15T12:00:00Z,C-1,-1,usmf|INV-1|1"),
+        ({"REFUND_STYLE": "custom_amount_column"}, "POSTAGE,3.50,INV-1,2026-01-15T12:00:00Z,C-1,1,usmf|INV-1|1,-3.50"),
+    ],
+)
+def test_a_refund_without_an_article_takes_the_agreed_item(
+    server: HTTPServer, emarsys: Open, settings: dict[str, str], line: str
+) -> None:
+    server.expect_request(UPLOAD).respond_with_data("Upload accepted\n")
+    goodwill = sale(sku="", quantity=Decimal(0), amount=Decimal("-3.50"), credit=True)
+    sink = emarsys(REFUND_ITEM="POSTAGE", **settings)
+    sink.send("sale", lines(sink, goodwill), "key")
+    assert server.log[-1][0].get_data(as_text=True).splitlines()[1] == line
+
+
+def test_only_refunds_may_lack_an_article_and_only_where_an_item_is_agreed(emarsys: Open) -> None:
+    goodwill = sale(sku="", amount=Decimal("-3.50"), credit=True)
+    for sink, one in ((emarsys(), goodwill), (emarsys(REFUND_ITEM="POSTAGE"), sale(sku=""))):
+        with pytest.raises(RecordError) as raised:
+            lines(sink, one)
+        assert (raised.value.kind, raised.value.field) == ("missing_value", "sku")
+
+
+@pytest.mark.parametrize("settings", [{}, {"KEY": "email"}])
+def test_one_column_names_the_customer_never_two(emarsys: Open, settings: dict[str, str]) -> None:
+    """`customer` matches the external id; `email` beside it is not allowed (contract 6.1)."""
+    sink = emarsys(**settings)
+    (line,) = lines(sink, sale())
+    assert line.body.split(b",")[4] == b"C-1"
+
+
+def test_moments_are_written_in_utc_and_never_without_a_zone(emarsys: Open) -> None:
+    sink = emarsys()
+    moment = datetime(2026, 1, 15, 13, 0, 0, 999, tzinfo=timezone(timedelta(hours=1)))
+    (line,) = lines(sink, sale(sold_at=moment))
+    assert line.body.split(b",")[3] == b"2026-01-15T12:00:00Z"
+    with pytest.raises(RecordError, match="zone"):
+        lines(sink, sale(sold_at=datetime(2026, 1, 15, 12)))
+
+
 def test_a_refused_file_is_halved_until_the_line_stands_alone(server: HTTPServer, emarsys: Open) -> None:
     server.expect_request(UPLOAD).respond_with_data("bad header", status=400)
     sink = emarsys()
@@ -126,7 +168,7 @@ def test_without_sales_settings_contacts_work_and_sales_say_what_is_missing(
 
 def test_a_column_that_cannot_be_filled_is_named(emarsys: Open) -> None:
     with pytest.raises(ConfigurationError, match="s_colour"):
-        _ = emarsys(SALES_COLUMNS="s_invoice_line,s_colour").inlets
+        _ = emarsys(SALES_COLUMNS="s_invoice_line,s_colour").inlets["sale"]
 
 
 @pytest.fixture

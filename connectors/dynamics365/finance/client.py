@@ -1,20 +1,25 @@
-"""Reads Dynamics 365 Finance: the streams, each by keyset over its set's key."""
+"""Reads Dynamics 365 Finance: the streams, each by keyset over a total order."""
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
-from itertools import islice
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from connectors.base import Change, Limits, Page, Settings, Stream
-from connectors.dynamics365 import auth, metadata, odata
-from connectors.dynamics365.finance import columns, mapping
+from connectors.base import Limits, Page, Settings, Stream
+from connectors.dynamics365.finance import columns
+from connectors.dynamics365.finance.documents import Documents, DocumentScan, Found, one_row
+from connectors.dynamics365.finance.free_text import WithFreeText
 from connectors.dynamics365.finance.invoices import Invoices
-from connectors.errors import ConfigurationError, RecordError
-from connectors.http import Http
-
-CUSTOMER_ORDER = (odata.Column("dataAreaId"), odata.Column("CustomerAccount"))
-KEYS_A_REQUEST = 25
-"""No limit of an address' length is documented; integrations stay below this many keys (contract 2.4)."""
+from connectors.dynamics365.finance.invoices_by_number import InvoicesByNumber
+from connectors.dynamics365.finance.mapping import contacts, customers, free_text, order_events, orders, products
+from connectors.dynamics365.finance.mapping import returns as return_columns
+from connectors.dynamics365.finance.order_events import OrderEvents
+from connectors.dynamics365.finance.order_status import OrderStatuses
+from connectors.dynamics365.finance.orders import Orders
+from connectors.dynamics365.finance.reading import Reader
+from connectors.dynamics365.finance.scan import Scan
+from connectors.dynamics365.finance.streams import streams
+from connectors.dynamics365.finance.tenant import COMPANY, Table, Tenant, listed
+from connectors.dynamics365.finance.visible import visible
+from connectors.dynamics365.finance.windows import Window
+from connectors.errors import ConfigurationError
 
 
 class Finance:
@@ -22,155 +27,147 @@ class Finance:
 
     def __init__(self, settings: Settings, limits: Limits) -> None:
         self._settings = settings
-        base = settings.text("URL").rstrip("/")
-        bearer = auth.bearer(settings, settings.text("SCOPE").replace("{url}", base))
-        self._http = Http(settings.connection, f"{base}/data", limits, sign=bearer.sign, renew=bearer.renew)
-        self._size = settings.number("PAGE_SIZE")
-        self._extra = tuple(name for name in (settings.text("TIER_FIELD"), settings.text("BIRTH_DATE_FIELD")) if name)
-        self.streams: Mapping[str, Stream] = {
-            "customer": Stream(
-                entity="customer",
-                change=Change.SCAN,
-                key=mapping.customer_key,
-                map=mapping.customer_mapping(settings.text("TIER_FIELD"), settings.text("BIRTH_DATE_FIELD")),
-            ),
-            "sale": Stream(
-                entity="sale",
-                change=Change.WINDOW,
-                key=mapping.sale_key,
-                map=mapping.sale_mapping(frozenset(_listed(settings.text("CHARGE_ITEMS")))),
-                after="customer",
-            ),
+        self._tenant = Tenant(settings, limits)
+        self._keys = self._tenant.keys
+        self.streams: Mapping[str, Stream] = streams(settings, self._keys)
+        self._made: dict[str, Reader] = {}
+        self._readers: Mapping[str, Callable[[], Reader]] = {
+            "customer": self._customers,
+            "sale": self._invoices,
+            "contact": self._contacts,
+            "product": self._products,
+            "stock": self._stock,
+            "order": self._orders,
+            "order_status": self._order_status,
+            "order_event": self._order_events,
+            "return": self._returns,
         }
 
     def read(self, stream: str, since: str, resume: str = "") -> Iterator[Page]:
-        if stream == "sale":
-            return self._invoices.read(since, resume)
-        return self._read_customers(resume)
+        return self._reader(stream).read(since, resume)
 
     def fetch(self, stream: str, keys: Sequence[str]) -> Iterator[Page]:
-        if stream == "sale":
-            return self._invoices.fetch(keys)
-        return self._fetch_customers(keys)
+        return self._reader(stream).fetch(keys)
 
     def keys(self, stream: str) -> Iterator[Sequence[str]]:
-        if stream == "sale":
-            yield from self._invoices.keys()
-            return
-        for page in self._customers([column.name for column in CUSTOMER_ORDER]).pages():
-            yield [key for row in page.rows if (key := _key(row))]
+        return self._reader(stream).keys()
 
     def check(self) -> str:
-        """Asks for the customers with and without all companies: a token for one company would read only that."""
-        entity_set = self._settings.text("CUSTOMERS_SET")
-        self._columns("CUSTOMERS_SET", columns.CUSTOMER_REQUIRED, ())
-        _ = self._invoices  # names what this tenant lacks
-        everywhere, here = self._count(entity_set, "true"), self._count(entity_set, "")
-        companies = list(islice(self._companies(entity_set), 100))
-        if not companies:
-            return f"Answers; no customer is visible in {entity_set}."
-        known = {name.lower() for name in companies}
-        absent = [name for name in _listed(self._settings.text("COMPANIES")) if name.lower() not in known]
-        if absent:
-            raise ConfigurationError(
-                f"{self._http.system}: no customer is visible in the company {', '.join(absent)}.",
-                system=self._http.system,
-                remedy="Correct COMPANIES, or give the application's user access to that company.",
-            )
-        noun = "company" if len(companies) == 1 else "companies"
-        default = f" ({here:,} in the default company)" if here != everywhere else ""
-        return f"Answers; {len(companies)} {noun}, {everywhere:,} customers{default}."
+        """Names the streams that this environment does not offer under the settings' names."""
+        table = self._customer_table()
+        self._reader("sale")
+        seen = visible(self._tenant, table)
+        lacking = [f"{stream} ({error})" for stream in self.streams if (error := self._lacks(stream))]
+        return f"{seen} Not offered there: {'; '.join(lacking)}" if lacking else seen
 
-    def _read_customers(self, resume: str) -> Iterator[Page]:
-        start = json.loads(resume) if resume else ()
-        select = self._columns("CUSTOMERS_SET", columns.CUSTOMER_REQUIRED, (*columns.CUSTOMER_OPTIONAL, *self._extra))
-        for page in self._customers(select).pages(start):
-            resume = self._after(page.rows, resume)
-            yield Page(page.rows, resume, watermark=None if page.more else "", total=page.count)
-
-    @staticmethod
-    def _after(rows: Sequence[bytes], before: str) -> str:
-        key = next((key for row in reversed(rows) if (key := odata.key_values(row, CUSTOMER_ORDER))), None)
-        return json.dumps(key) if key else before
-
-    def _fetch_customers(self, keys: Sequence[str]) -> Iterator[Page]:
-        select = self._columns("CUSTOMERS_SET", columns.CUSTOMER_REQUIRED, (*columns.CUSTOMER_OPTIONAL, *self._extra))
-        for start in range(0, len(keys), KEYS_A_REQUEST):
-            asked = set(keys[start : start + KEYS_A_REQUEST])
-            rows = [row for page in self._customers(select, _any_of(asked)).pages() for row in page.rows]
-            yield Page([row for row in rows if _key(row) in asked])
-
-    def _customers(self, select: Sequence[str], where: str = "") -> odata.KeysetRead:
-        return odata.KeysetRead(
-            self._http,
-            self._settings.text("CUSTOMERS_SET"),
-            CUSTOMER_ORDER,
-            self._size,
-            select,
-            [part for part in (where, self._company_filter) if part],
-        )
-
-    def _count(self, entity_set: str, cross_company: str) -> int:
-        options = {"cross-company": cross_company, "$filter": self._company_filter, "$count": "true", "$top": "1",
-                   "$select": "dataAreaId,CustomerAccount"}  # fmt: skip
-        return odata.page(self._http.get(odata.address(entity_set, options), headers=odata.HEADERS)).count or 0
-
-    def _companies(self, entity_set: str) -> Iterator[str]:
-        """The companies with customers, one request each: the first row after the last company seen."""
-        last = ""
-        while True:
-            options = {"cross-company": "true", "$filter": f"dataAreaId gt {odata.text(last)}" if last else "",
-                       "$select": "dataAreaId,CustomerAccount", "$orderby": "dataAreaId", "$top": "1"}  # fmt: skip
-            page = odata.page(self._http.get(odata.address(entity_set, options), headers=odata.HEADERS))
-            found = [key for row in page.rows if (key := odata.key_values(row, CUSTOMER_ORDER[:1]))]
-            if not found or found[0][0] == last:
-                return
-            last = found[0][0]
-            yield last
-
-    @cached_property
-    def _metadata(self) -> metadata.Metadata:
-        return metadata.read(self._http)
-
-    def _columns(self, setting: str, required: Sequence[str], optional: Sequence[str]) -> list[str]:
-        return self._metadata.select(self._settings.text(setting), required, optional)
-
-    @cached_property
-    def _company_filter(self) -> str:
-        companies = _listed(self._settings.text("COMPANIES"))
-        return "(" + " or ".join(f"dataAreaId eq {odata.text(name)}" for name in companies) + ")" if companies else ""
-
-    @cached_property
-    def _invoices(self) -> Invoices:
-        return Invoices(
-            self._http,
-            self._size,
-            (self._settings.text("INVOICES_SET"), self._settings.text("INVOICE_LINES_SET")),
-            (
-                self._columns("INVOICES_SET", columns.HEADER_REQUIRED, columns.HEADER_OPTIONAL),
-                self._columns("INVOICE_LINES_SET", columns.LINE_REQUIRED, columns.LINE_OPTIONAL),
-            ),
-            self._company_filter,
-            self._settings.number("LOOKBACK_DAYS"),
-        )
-
-
-def _listed(value: str) -> list[str]:
-    return [part.strip() for part in value.split(",") if part.strip()]
-
-
-def _any_of(keys: set[str]) -> str:
-    """Finds at least these keys. A `*` in `eq` is a wildcard there, so what comes back is compared again."""
-    parts = (key.partition("|") for key in sorted(keys))
-    named = (
-        f"({odata.company(company)} and CustomerAccount eq {odata.text(account)})" for company, _, account in parts
-    )
-    return "(" + " or ".join(named) + ")"
-
-
-def _key(row: bytes) -> str:
-    """The row's key; empty when it has none, which whoever maps the row will say."""
-    try:
-        return mapping.customer_key(row)
-    except RecordError:
+    def _lacks(self, stream: str) -> str:
+        try:
+            self._reader(stream)
+        except ConfigurationError as error:
+            return f"{error} {error.remedy}"
         return ""
+
+    def _reader(self, stream: str) -> Reader:
+        if stream not in self._made:
+            self._made[stream] = self._readers[stream]()
+        return self._made[stream]
+
+    def _customer_table(self) -> Table:
+        extra = [name for name in (self._settings.text("TIER_FIELD"), self._settings.text("BIRTH_DATE_FIELD")) if name]
+        return self._tenant.table("CUSTOMERS", columns.CUSTOMER_REQUIRED, (*columns.CUSTOMER_OPTIONAL, *extra))
+
+    def _customers(self) -> Reader:
+        table = self._customer_table()
+        order = table.order(COMPANY, "CustomerAccount")
+        return Scan(table, order, "CustomerAccount", self._keys, customers.customer_key(self._keys))
+
+    def _contacts(self) -> Reader:
+        changed = self._settings.text("CONTACT_MOMENT_FIELD").strip()
+        optional = (*contacts.OPTIONAL, *([changed] if changed else []))
+        table = self._tenant.table("CONTACTS", contacts.REQUIRED, optional)
+        return Scan(
+            table,
+            table.order(COMPANY, "ContactPersonId"),
+            "ContactPersonId",
+            self._keys,
+            contacts.contact_key(self._keys),
+            changed=changed if table.has(changed) else "",
+            overlap_minutes=self._settings.number("OVERLAP_MINUTES"),
+        )
+
+    def _stock(self) -> Reader:
+        table = self._on_hand()
+        order = table.order(COMPANY, "ItemNumber", *products.DIMENSIONS)
+        parts = len(products.DIMENSIONS)
+        return Scan(table, order, "ItemNumber", self._keys, products.stock_key(self._keys), parts)
+
+    def _on_hand(self) -> Table:
+        return self._tenant.table("ON_HAND", products.STOCK_REQUIRED, products.STOCK_OPTIONAL)
+
+    def _products(self) -> Reader:
+        table = self._tenant.table(
+            "PRODUCTS", products.PRODUCT_REQUIRED, products.PRODUCT_OPTIONAL, products.EXTENSIONS
+        )
+        on_hand = self._on_hand() if self._tenant.offers("ON_HAND") else None
+        documents = Documents(table, on_hand, "ItemNumber", products.DIMENSIONS)
+        return DocumentScan(documents, self._keys, products.product_key(self._keys), _released)
+
+    def _invoices(self) -> Reader:
+        headers = self._tenant.table("INVOICES", columns.HEADER_REQUIRED, columns.HEADER_OPTIONAL)
+        lines = self._tenant.table("INVOICE_LINES", columns.LINE_REQUIRED, columns.LINE_OPTIONAL)
+        days = self._settings.number("LOOKBACK_DAYS")
+        way = Invoices if lines.has("InvoiceDate") else InvoicesByNumber
+        invoices = way(headers, lines, self._keys, days)
+        if not self._tenant.offers("FREE_TEXT"):
+            return invoices
+        return WithFreeText(invoices, self._free_text(), self._settings.text("FREE_TEXT_ITEM"), self._keys, days)
+
+    def _free_text(self) -> Documents:
+        headers = self._tenant.table("FREE_TEXT", free_text.HEADER_REQUIRED, free_text.HEADER_OPTIONAL)
+        lines = self._tenant.table("FREE_TEXT_LINES", free_text.LINE_REQUIRED, free_text.LINE_OPTIONAL)
+        return Documents(headers, lines, "FreeTextNumber", ("LineNumber",), bare=("LineNumber",))
+
+    def _order_documents(self) -> Documents:
+        headers = self._tenant.table("ORDERS", orders.HEADER_REQUIRED, orders.HEADER_OPTIONAL)
+        lines = self._tenant.table("ORDER_LINES", orders.LINE_REQUIRED, orders.LINE_OPTIONAL)
+        return Documents(headers, lines, "SalesOrderNumber", ("InventoryLotId",))
+
+    def _voided(self) -> Documents | None:
+        if not self._tenant.offers("VOIDED_ORDERS"):
+            return None
+        headers = self._tenant.table("VOIDED_ORDERS", orders.HEADER_REQUIRED)
+        lines = None
+        if self._tenant.offers("VOIDED_LINES"):
+            lines = self._tenant.table("VOIDED_LINES", orders.LINE_REQUIRED, orders.VOIDED_LINE_OPTIONAL)
+        return Documents(headers, lines, "SalesOrderNumber", ("InventoryLotId",))
+
+    def _window(self, headers: Table, statuses: bool) -> Window:
+        days, open_days = self._settings.number("LOOKBACK_DAYS"), self._settings.number("OPEN_DAYS")
+        return Window(headers, days, open_days, tuple(listed(self._settings.text("OPEN_STATUSES"))) if statuses else ())
+
+    def _orders(self) -> Reader:
+        documents = self._order_documents()
+        return Orders(documents, self._voided(), self._window(documents.headers, True), self._keys)
+
+    def _order_status(self) -> Reader:
+        headers, voided = self._order_documents().headers, self._voided()
+        window, days = self._window(headers, True), self._settings.number("ORDER_STATUS_DAYS")
+        return OrderStatuses(headers, voided.headers if voided else None, window, days, self._keys)
+
+    def _order_events(self) -> Reader:
+        documents = self._order_documents()
+        tracking = self._tenant.table("TRACKING", order_events.TRACKING_REQUIRED, order_events.TRACKING_OPTIONAL)
+        return OrderEvents(documents, tracking, self._window(documents.headers, False), self._keys)
+
+    def _returns(self) -> Reader:
+        headers = self._tenant.table("RETURNS", return_columns.HEADER_REQUIRED, return_columns.HEADER_OPTIONAL)
+        within = listed(self._settings.text("RETURN_LINE_KEY"))
+        optional = [name for name in return_columns.LINE_OPTIONAL if name not in within]
+        lines = self._tenant.table("RETURN_LINES", (*return_columns.LINE_REQUIRED, *within), optional)
+        documents = Documents(headers, lines, "ReturnOrderNumber", within)
+        return DocumentScan(documents, self._keys, return_columns.return_key(self._keys))
+
+
+def _released(document: Found) -> list[bytes]:
+    """Stock of what is no released product belongs to no product; the stream `stock` has it."""
+    return one_row(document) if document.headers else []

@@ -1,24 +1,24 @@
-"""Invoices with their lines: a merge join of two ordered reads, in constant memory."""
+"""Invoices with their lines, read by invoice date."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from itertools import groupby
-from typing import NamedTuple
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
 from connectors.base import Page, Row
 from connectors.dynamics365 import odata
 from connectors.dynamics365.ahead import ahead
-from connectors.dynamics365.finance import mapping
-from connectors.errors import RecordError
-from connectors.http import Http
+from connectors.dynamics365.finance.joining import Document, joined, parts
+from connectors.dynamics365.finance.mapping.keys import Keys
+from connectors.dynamics365.finance.mapping.sales import sale_key
+from connectors.dynamics365.finance.reading import key_or_nothing
+from connectors.dynamics365.finance.tenant import COMPANY, KEYS_A_REQUEST, Table
 
-DOCUMENT = (odata.Column("dataAreaId"), odata.Column("InvoiceDate", bare=True), odata.Column("InvoiceNumber"))
-LINES = (*DOCUMENT, odata.Column("LineCreationSequenceNumber", bare=True))
-DOCUMENTS_A_REQUEST = 25
+DOCUMENT = (COMPANY, "InvoiceDate", "InvoiceNumber")
+SEQUENCE = "LineCreationSequenceNumber"
+BARE = ("InvoiceDate", SEQUENCE)
 
 
 class Key(msgspec.Struct, frozen=True):
@@ -29,148 +29,88 @@ class Key(msgspec.Struct, frozen=True):
     InvoiceNumber: str = ""
 
     @property
-    def day(self) -> tuple[str, str]:
-        """What both reads are surely ordered by, whatever order the server gives to invoice numbers."""
+    def stretch(self) -> tuple[str, ...]:
         return self.dataAreaId.lower(), self.InvoiceDate[:10]
-
-
-class Part(NamedTuple):
-    """A header, or all lines of one document."""
-
-    key: Key
-    raw: list[bytes]
-
-
-Waiting = tuple[dict[Key, Part], dict[Key, Part]]
-"""Headers and lines whose match has not come."""
-
-
-class Document(NamedTuple):
-    key: Key
-    rows: list[Row]
-    whole: bool
-    """Everything before and with this document has been given out: a page may end here."""
 
 
 @dataclass(frozen=True)
 class Invoices:
-    """The stream `sale`. `columns` are the columns asked for of headers and lines."""
+    """The stream `sale`."""
 
-    http: Http
-    size: int
-    sets: tuple[str, str]
-    columns: tuple[Sequence[str], Sequence[str]]
-    company_filter: str
+    headers: Table
+    lines: Table
+    keys_: Keys
     lookback_days: int
 
     def read(self, since: str, resume: str) -> Iterator[Page]:
         """All invoice lines since the watermark (a day), some days' overlap included, after `resume`."""
-        *start, latest = json.loads(resume) if resume else ["", "", "", since]
-        window = [f"InvoiceDate ge {self._from(since)}T00:00:00Z"] if since else []
+        *start, latest = json.loads(resume) if resume else [since]
         totals: list[int | None] = []
-        rows: list[Row] = []
-        for document in self._documents(window, totals, start if resume else ()):
-            rows += document.rows
+        found: list[Row] = []
+        for document in self._documents(self._from(since), totals, start):
+            found += rows(document)
             latest = max(latest, document.key.InvoiceDate[:10])
-            if document.whole and len(rows) >= self.size:
-                key = document.key
-                token = [key.dataAreaId, key.InvoiceDate, key.InvoiceNumber, latest]
-                yield Page(rows, resume := json.dumps(token), total=totals[0])
-                rows = []
-        yield Page(rows, resume, watermark=min(latest, _today()), total=totals[0] if totals else None)
+            if document.whole and len(found) >= self.headers.size:
+                token = [*(getattr(document.key, column.name) for column in self._order), latest]
+                yield Page(found, resume := json.dumps(token), total=totals[0])
+                found = []
+        yield Page(found, resume, watermark=min(latest, _today()), total=totals[0] if totals else None)
 
     def fetch(self, keys: Sequence[str]) -> Iterator[Page]:
         """The lines with these keys, and all lines of the documents with these keys."""
         asked = set(keys)
-        documents = sorted({document for key in keys for document in _documents_of(key)})
-        for start in range(0, len(documents), DOCUMENTS_A_REQUEST):
-            where = " or ".join(
-                f"({odata.company(company)} and InvoiceNumber eq {odata.text(number)})"
-                for company, number in documents[start : start + DOCUMENTS_A_REQUEST]
-            )
-            found = [row for document in self._documents([f"({where})"], []) for row in document.rows]
-            yield Page([row for row in found if _is_asked(row, asked)])
+        documents = sorted({document for key in keys for document in self._documents_of(key)})
+        for start in range(0, len(documents), KEYS_A_REQUEST):
+            named = documents[start : start + KEYS_A_REQUEST]
+            where = [table.one_of("InvoiceNumber", named) for table in (self.headers, self.lines)]
+            found = [row for document in self._documents(where, []) for row in rows(document)]
+            yield Page([row for row in found if self._is_asked(row, asked)])
 
     def keys(self) -> Iterator[Sequence[str]]:
-        read = odata.KeysetRead(self.http, self.sets[1], LINES, self.size, [column.name for column in LINES],
-                                self._where([]))  # fmt: skip
-        for page in ahead(read.pages()):
-            yield [key for row in page.rows if (key := _sale_key(b'{"line":%b}' % row))]
+        order = self._line_order
+        key = key_or_nothing(sale_key(self.keys_))
+        for page in ahead(self.lines.read(order, select=[column.name for column in order]).pages()):
+            yield [found for row in page.rows if (found := key(b'{"line":%b}' % row))]
+
+    @property
+    def _order(self) -> tuple[odata.Column, ...]:
+        return self.headers.order(*DOCUMENT, bare=BARE)
+
+    @property
+    def _line_order(self) -> tuple[odata.Column, ...]:
+        return self.lines.order(*DOCUMENT, SEQUENCE, bare=BARE)
 
     def _documents(
         self, where: Sequence[str], totals: list[int | None], start: Sequence[str] = ()
-    ) -> Iterator[Document]:
-        where = self._where(where)
-        headers = odata.KeysetRead(self.http, self.sets[0], DOCUMENT, self.size, self.columns[0], where)
-        lines = odata.KeysetRead(self.http, self.sets[1], LINES, self.size, self.columns[1], where)
-        return joined(_parts(headers.pages(start), []), _parts(lines.pages(start), totals))
+    ) -> Iterator[Document[Key]]:
+        """`where` is what the headers must fit and what the lines must."""
+        mine, theirs = where or ("", "")
+        headers = self.headers.read(self._order, [mine]).pages(start)
+        lines = self.lines.read(self._line_order, [theirs]).pages(start)
+        return joined(parts(headers, _key, []), parts(lines, _key, totals))
 
-    def _where(self, window: Sequence[str]) -> list[str]:
-        return [*([self.company_filter] if self.company_filter else []), *window]
+    def _from(self, since: str) -> Sequence[str]:
+        if not since:
+            return ()
+        start = datetime.fromisoformat(since[:10]) - timedelta(days=self.lookback_days)
+        return [table.since("InvoiceDate", start) for table in (self.headers, self.lines)]
 
-    def _from(self, since: str) -> date:
-        return date.fromisoformat(since[:10]) - timedelta(days=self.lookback_days)
+    def _documents_of(self, key: str) -> set[tuple[str, str]]:
+        """`company|number|line` and `company|number` both name a document; a number may itself hold a bar."""
+        company, rest = self.keys_.split(key)
+        return {(company, number) for number in (rest, rest.rpartition("|")[0]) if number}
 
-
-def _parts(pages: Iterator[odata.ODataPage], totals: list[int | None]) -> Iterator[Part]:
-    def rows() -> Iterator[tuple[Key, bytes]]:
-        for page in ahead(pages):
-            totals.append(page.count)
-            for row in page.rows:
-                yield _key(row), row
-
-    for key, group in groupby(rows(), lambda pair: pair[0]):
-        yield Part(key, [row for _, row in group])
-
-
-def joined(headers: Iterable[Part], lines: Iterable[Part]) -> Iterator[Document]:
-    """Each header with its lines; headers without lines and lines without a header on their own.
-
-    Both come in one order that the server chose (its collation, not ours), so keys are compared for equality
-    alone: parts wait until their match comes, and what waited before a match has none.
-    """
-    sides = (iter(headers), iter(lines))
-    heads = [next(side, None) for side in sides]
-    waiting: Waiting = ({}, {})
-    day: tuple[str, str] | None = None
-    while any(heads):
-        today = min(part.key.day for part in heads if part)
-        if today != day:
-            yield from _alone(waiting)
-            day = today
-        for mine in (0, 1):
-            part = heads[mine]
-            if part is None or part.key.day != today:
-                continue
-            heads[mine] = next(sides[mine], None)
-            match = waiting[1 - mine].get(part.key)
-            if match is None:
-                waiting[mine][part.key] = part
-                continue
-            yield from _alone(waiting, until=part.key, of=1 - mine)
-            header, body = (part, match) if mine == 0 else (match, part)
-            yield Document(part.key, _rows(header.raw, body.raw), not any(waiting))
-    yield from _alone(waiting)
+    def _is_asked(self, row: Row, asked: set[str]) -> bool:
+        key = key_or_nothing(sale_key(self.keys_))(row)
+        return key in asked or key.rpartition("|")[0] in asked
 
 
-def _alone(
-    waiting: tuple[dict[Key, Part], dict[Key, Part]], until: Key | None = None, of: int = 0
-) -> Iterator[Document]:
-    """Gives out what waited in vain: everything, or on side `of` only what came before the key `until`."""
-    for side in (0, 1):
-        for key in list(waiting[side]):
-            part = waiting[side].pop(key)
-            if key == until and side == of:
-                break
-            rows = _rows(part.raw, []) if side == 0 else _rows([], part.raw)
-            yield Document(key, rows, until is None and not any(waiting))
-
-
-def _rows(headers: Sequence[bytes], lines: Sequence[bytes]) -> list[Row]:
-    header = headers[0] if headers else b"null"
-    rows = [b'{"header":%b,"line":%b}' % (header, line) for line in lines]
+def rows(document: Document[Key]) -> list[Row]:
+    """A row a line, each with its header; the missing half is null."""
+    header = document.headers[0] if document.headers else b"null"
+    found = [b'{"header":%b,"line":%b}' % (header, line) for line in document.lines]
     # A second header of the same number (another voucher) has no lines of its own.
-    return rows + [b'{"header":%b,"line":null}' % other for other in headers[1 if lines else 0 :]]
+    return found + [b'{"header":%b,"line":null}' % other for other in document.headers[1 if found else 0 :]]
 
 
 _decode_key = msgspec.json.Decoder(Key).decode
@@ -180,26 +120,7 @@ def _key(row: bytes) -> Key:
     try:
         return _decode_key(row)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return Key(*[(odata.key_values(row, (column,)) or [""])[0] for column in DOCUMENT])
-
-
-def _documents_of(key: str) -> set[tuple[str, str]]:
-    """`company|number|line` and `company|number` both name a document; a number may itself hold a bar."""
-    company, _, rest = key.partition("|")
-    return {(company, number) for number in (rest, rest.rpartition("|")[0]) if number}
-
-
-def _is_asked(row: Row, asked: set[str]) -> bool:
-    key = _sale_key(row)
-    return key in asked or key.rpartition("|")[0] in asked
-
-
-def _sale_key(row: Row) -> str:
-    """The row's key; empty when it has none, which whoever maps the row will say."""
-    try:
-        return mapping.sale_key(row)
-    except RecordError:
-        return ""
+        return Key(*[(odata.key_values(row, (odata.Column(name),)) or [""])[0] for name in DOCUMENT])
 
 
 def _today() -> str:

@@ -1,0 +1,1 @@
+"""Rows of F&O → canonical records, a module a kind. Pure; every function raises RecordError only."""

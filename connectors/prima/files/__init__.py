@@ -1,0 +1,1 @@
+"""Flat files over SFTP or in a folder (contract 9)."""

@@ -1,0 +1,90 @@
+"""A system's answer: read as a type, or shown without what nobody may read."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar, cast
+
+import msgspec
+
+from connectors import certificates, redaction
+from connectors.errors import UnexpectedReplyError
+
+T = TypeVar("T")
+CLOCK_TOLERANCE = 120.0
+"""Seconds by which two clocks may differ without a word: tokens and signatures are good for five minutes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """`hidden` are the credentials that were sent: an answer that repeats them is shown without."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    system: str
+    request: str
+    hidden: tuple[str, ...] = field(default=(), repr=False)
+
+    def json(self, form: type[T] | Any = Any) -> T:
+        """The body as this type. Raises UnexpectedReplyError; content decides, not the Content-Type."""
+        try:
+            return cast(T, msgspec.json.decode(self.body, type=form))
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as error:
+            # Without the cause: it may hold the body.
+            raise self.unexpected(what_is_wrong(self.body, error)) from None
+
+    def unexpected(self, message: str) -> UnexpectedReplyError:
+        return UnexpectedReplyError(
+            f"{self.system} answered {self.status}: {message}",
+            system=self.system,
+            request=self.request,
+            reply=self.excerpt(),
+            remedy="Compare the reply with the system's documentation, then retry.",
+        )
+
+    def excerpt(self, length: int = redaction.SHOWN) -> str:
+        """What may be shown of it: a refusal's words, of data only the shape; no credentials, no addresses."""
+        tell = redaction.shape if self.status < 300 else redaction.words
+        return tell(self.body, self.hidden, length)
+
+    @property
+    def clock(self) -> str:
+        """A sentence when this server's clock and the system's differ by minutes; both sign and check by it."""
+        try:
+            theirs = parsedate_to_datetime(self.headers.get("Date", ""))
+        except (TypeError, ValueError):
+            return ""
+        ours = datetime.now(UTC)
+        theirs = theirs if theirs.tzinfo else theirs.replace(tzinfo=UTC)
+        if abs((theirs - ours).total_seconds()) < CLOCK_TOLERANCE:
+            return ""
+        apart = certificates.duration(max(ours, theirs), min(ours, theirs))
+        way = "ahead of" if ours > theirs else "behind"
+        return f"This server's clock is {apart} {way} {self.system}'s: set it (NTP)."
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds from a Retry-After header in either form (RFC 9110 10.2.3); None when absent or unreadable."""
+    text = headers.get("Retry-After", "").strip()
+    if not text:
+        return None
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    except (TypeError, ValueError):
+        return None
+
+
+def what_is_wrong(body: bytes, error: Exception | None) -> str:
+    start = body[:200].lstrip().lower()
+    if start.startswith((b"<!doctype html", b"<html")):
+        return "an HTML page (a sign-in or firewall page?) where JSON was expected"
+    if not body:
+        return "an empty body"
+    return f"not the JSON that was expected ({error})"[:300] if error else "the request was refused"
