@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import environ
+from celery.schedules import crontab
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -186,15 +187,18 @@ SYNC = {
     "ATTEMPTS": env.int("SYNC_ATTEMPTS", default=3),
     "SENDERS": env.int("SYNC_SENDERS", default=3),
     "PAYLOAD_DAYS": env.int("SYNC_PAYLOAD_DAYS", default=30),
+    "FEED_SHRINK_PERCENT": env.int("SYNC_FEED_SHRINK_PERCENT", default=20),
 }
 """How runs behave: seconds between looks for due work, of one slice and of a lease; attempts before a run is
-lost; requests in flight at once; days that requests and replies are kept."""
+lost; requests in flight at once; days that requests and replies are kept; percent of its articles that a product
+feed may lose before it waits for a person."""
 
 _tick = SYNC["TICK_SECONDS"]
 CELERY_BEAT_SCHEDULE = {
     # Beat writes it beside the schedules that people edit. A ring nobody heard is worthless after a while.
     "Tick": {"task": "sync.tasks.tick", "schedule": _tick, "options": {"expire_seconds": 4 * _tick}},
     "Purge": {"task": "sync.tasks.purge", "schedule": 86_400.0},
+    "Key sweep": {"task": "sync.tasks.sweep_all", "schedule": crontab(hour="3", minute="30")},
 }
 
 LOGGING = {

@@ -45,6 +45,10 @@ def flow(flow: Any) -> str:
     return _address("sync_flow_change", flow.pk)
 
 
+def flows() -> str:
+    return _address("sync_flow_changelist")
+
+
 def schedule(flow: Any) -> str:
     return _address("sync_flow_schedule", flow.pk)
 

@@ -51,9 +51,9 @@ class FlowLine:
 
     @property
     def freshness(self) -> str:
-        """`paused`, `never`, `late` or `fresh`: the age of the last completed run against the flow's target."""
+        """`off`, `paused`, `never`, `late` or `fresh`: the age of the last completed run against the flow's target."""
         if self.flow.paused:
-            return "paused"
+            return "paused" if self.flow.wanted else "off"
         if self.fresh_at is None:
             return "never"
         target = timedelta(minutes=self.flow.freshness_minutes)

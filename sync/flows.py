@@ -1,12 +1,30 @@
-"""Flow = connection.stream → target. The list follows from the connections and their connectors."""
+"""Flow = connection.stream → target. The list follows from the connections and their connectors.
 
+ERPs offer customers, marketing platforms accept them. An ERP's streams go to one platform (the first, or the
+one named in `<NAME>_TARGETS`); what a platform offers (consent) goes to every ERP that accepts it; what nobody
+accepts but the console itself keeps (attribution) stays here.
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
-from connectors.base import Inlet, Limits, Sink, Source, Stream
+from django.utils import timezone
+
+from connectors.base import Answer, Effect, Encoded, Fault, Inlet, Limits, Observed, Sink, Source, Stream
 from connectors.errors import ConfigurationError
+from connectors.records import Record
 from connectors.registry import Connection, connections
 from sync.models import Flow
+from sync.models.flow import NOT_WANTED_YET
+
+CONSOLE = "console"
+"""The name of our own tables among the targets."""
+OBSERVED = ("attribution", "purchase")
+"""What is kept here and sent to nobody."""
+RUNNING_AT_ONCE = frozenset({"customer", "sale"})
+"""Entities whose flows may run as soon as both systems are connected; the others wait until they are wanted."""
 
 
 @dataclass(frozen=True)
@@ -25,27 +43,57 @@ class Route:
         return f"{self.flow.name}/{self.stream.version}/{self.inlet.version}"
 
 
-def declared() -> list[tuple[str, str, str, str]]:
-    """(name, source connection, stream, target connection) of every flow the environment describes."""
+class Declared(NamedTuple):
+    name: str
+    source: str
+    stream: str
+    target: str
+
+
+def declared() -> list[Declared]:
+    """Every flow the environment describes."""
     found = connections()
-    sinks = [connection for connection in found.values() if connection.connector.inlets]
-    return [
-        (f"{source.name}.{stream}", source.name, stream, sink.name)
-        for source in found.values()
-        for stream in source.connector.streams
-        for sink in sinks[:1]
-        if stream in set(sink.connector.inlets)
+    return [flow for source in found.values() for stream in source.connector.streams
+            for flow in _of(source, stream, found)]  # fmt: skip
+
+
+def _of(source: Connection, stream: str, found: Mapping[str, Connection]) -> Iterator[Declared]:
+    if stream in OBSERVED:
+        yield Declared(f"{source.name}.{stream}", source.name, stream, CONSOLE)
+        return
+    for number, target in enumerate(_targets(source, stream, found)):
+        name = f"{source.name}.{stream}" if number == 0 else f"{source.name}.{stream}.{target}"
+        yield Declared(name, source.name, stream, target)
+
+
+def _targets(source: Connection, stream: str, found: Mapping[str, Connection]) -> list[str]:
+    accepting = [
+        one.name
+        for one in found.values()
+        if one.name != source.name and stream in set(one.connector.inlets) and _is_erp(one) != _is_erp(source)
     ]
+    named = [name.strip().lower() for name in os.environ.get(source.settings.variable("TARGETS"), "").split(",")]
+    if any(named):
+        return [name for name in accepting if name in named]
+    return accepting[:1] if _is_erp(source) else accepting
+
+
+def _is_erp(connection: Connection) -> bool:
+    return "customer" in set(connection.connector.streams)
 
 
 def ensure() -> list[Flow]:
     """Creates the rows of flows that are new; never touches what people changed."""
-    return [
-        Flow.objects.get_or_create(
-            name=name, defaults={"source": source, "stream": stream, "target": target, "entity": stream}
-        )[0]
-        for name, source, stream, target in declared()
-    ]
+    there = {(flow.source, flow.stream, flow.target): flow for flow in Flow.objects.all()}
+    return [there.get(one[1:]) or _ensured(*one) for one in declared()]
+
+
+def _ensured(name: str, source: str, stream: str, target: str) -> Flow:
+    if Flow.objects.filter(name=name).exclude(target=target).exists():  # the short name is another target's by now
+        name = f"{source}.{stream}.{target}"
+    waiting = {} if stream in RUNNING_AT_ONCE else {"paused_at": timezone.now(), "paused_note": NOT_WANTED_YET}
+    values = {"source": source, "stream": stream, "target": target, "entity": stream, **waiting}
+    return Flow.objects.get_or_create(name=name, defaults=values)[0]
 
 
 def connection(name: str) -> Connection:
@@ -62,5 +110,35 @@ def connection(name: str) -> Connection:
 def open_route(flow: Flow, source_limits: Limits, sink_limits: Limits) -> Route:
     """Opens both ends; makes no call yet. Raises ConfigurationError naming what is missing."""
     source = cast(Source, connection(flow.source).open(source_limits))
-    sink = cast(Sink, connection(flow.target).open(sink_limits))
+    sink = cast(Sink, OwnTables() if flow.target == CONSOLE else connection(flow.target).open(sink_limits))
     return Route(flow, source, sink, source.streams[flow.stream], sink.inlets[flow.entity])
+
+
+class OwnTables:
+    """A Sink for what is observed: it says that it takes it; the page's transaction keeps it."""
+
+    inlets: Mapping[str, Inlet] = {
+        entity: Inlet(
+            entity, Effect.OBSERVE, 5_000, 1 << 30, readable=False, encode=lambda record, known: _kept(record)
+        )
+        for entity in OBSERVED
+    }
+
+    def find(self, inlet: str, records: Sequence[Record]) -> Mapping[str, Sequence[Observed]]:
+        return {}
+
+    def send(self, inlet: str, batch: Sequence[Encoded], key: str) -> Answer:
+        raise NotImplementedError("what is observed is written with its page")
+
+    def look(self, inlet: str, keys: Sequence[str]) -> Mapping[str, Observed]:
+        return {}
+
+    def scan(self, inlet: str) -> Iterator[Sequence[Observed]]:
+        yield from ()
+
+    def check(self) -> str:
+        return "The console's own tables."
+
+
+def _kept(record: Record) -> tuple[Encoded, tuple[Fault, ...]]:
+    return Encoded(record.key, b""), ()

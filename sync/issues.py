@@ -12,6 +12,7 @@ from django.db.models import Q
 from sync import catalogue, clock, reading, storage
 from sync.catalogue import OPEN_ISSUES, IssueState
 from sync.models import Flow, SyncIssue
+from sync.storage.fitting import clean_json, cleaned, fitting_key
 
 TABLE = storage.table(
     SyncIssue,
@@ -93,7 +94,7 @@ REFUSED = ("duplicate_in_target", "contact")
 
 def raise_all(flow: Flow, run_id: int | None, findings: Iterable[Finding]) -> int:
     """Opens these, or counts another occurrence. What people waived stays waived until a value changes."""
-    unique = {finding.key: finding for finding in findings}
+    unique = {finding.key: finding for finding in map(_fitting, findings)}
     if not unique:
         return 0
     past = _past(flow, {finding.source_id for finding in unique.values()})
@@ -107,6 +108,23 @@ def raise_all(flow: Flow, run_id: int | None, findings: Iterable[Finding]) -> in
     now = clock.now()
     storage.upsert(TABLE, [_row(flow, run_id, finding, finding.key in past, now) for finding in opened])
     return len(opened)
+
+
+def _fitting(finding: Finding) -> Finding:
+    """As the columns hold it: whatever a system or a person wrote, the exception is kept."""
+    return dataclasses.replace(
+        finding,
+        kind=cleaned(finding.kind, 40),
+        source_id=fitting_key(finding.source_id),
+        field=cleaned(finding.field, 60),
+        message=cleaned(finding.message),
+        erp_value=cleaned(finding.erp_value, 300),
+        target_value=cleaned(finding.target_value, 300),
+        target_id=fitting_key(finding.target_id, 60),
+        details=clean_json(finding.details),
+        blocked_by=fitting_key(finding.blocked_by),
+        currency=cleaned(finding.currency, 3),
+    )
 
 
 def _named(flow: Flow, findings: Iterable[Finding]) -> set[str]:

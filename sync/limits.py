@@ -24,6 +24,8 @@ class FlowLimits:
 
 
 def limits_for(name: str, lease: Lease | None = None) -> FlowLimits:
+    if name == flows.CONSOLE:
+        return FlowLimits(None, lease)
     connection = flows.connection(name)
     if "CALLS_PER_MINUTE" not in connection.connector.settings:
         return FlowLimits(None, lease)

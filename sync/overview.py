@@ -24,6 +24,8 @@ DAYS = 14
 LATEST = 20_000
 """The chart looks at this many of the newest exceptions at most: it costs the same whatever the table's size."""
 QUEUE = 6
+ONE_BY_ONE = 3
+"""Flows of the same news are named up to here."""
 _RUN_KINDS = tuple(name for name in KINDS if name.startswith("run_"))
 
 
@@ -86,7 +88,7 @@ class Problem:
 def context(user: Any) -> dict[str, Any]:
     if not user.has_perm("sync.view_flow"):
         return {"no_role": True}
-    lines = flow_lines.lines()
+    lines = [line for line in flow_lines.lines() if line.flow.wanted]
     tallies = _tallies()
     visible = roles.teams(user)
     found = _problems(lines, tallies, visible)
@@ -144,7 +146,7 @@ def _add(desk: Desk, tally: Tally) -> None:
 
 
 def _problems(lines: Sequence[flow_lines.FlowLine], tallies: Sequence[Tally], visible: Sequence[Team]) -> list[Problem]:
-    found = [problem for line in lines for problem in _flow_problems(line)]
+    found = [problem for line in lines for problem in _flow_problems(line)] + _never_completed(lines)
     for tally in tallies:
         if tally.kind in _RUN_KINDS and Team.OPERATIONS in visible:
             text = f"{KINDS[tally.kind].title}: {_number(tally.exceptions, 'exception')} of operations"
@@ -168,11 +170,17 @@ def _flow_problems(line: flow_lines.FlowLine) -> list[Problem]:
     elif line.freshness == "late":
         text = f"{flow.name} is late: its target is a completed run every {flow.freshness_minutes} minutes"
         found.append(Problem("bad", text, line.url, line.fresh_at))
-    elif line.freshness == "never":
-        found.append(Problem("warn", f"{flow.name} has not completed a run yet", line.url))
     if line.failed and line.last:
         found.append(Problem("bad", f"The last run of {flow.name} failed", line.last_url, line.last.finished_at))
     return found
+
+
+def _never_completed(lines: Sequence[flow_lines.FlowLine]) -> list[Problem]:
+    """After the first start these are many, and one sentence says it; a failed run is told as such."""
+    new = [line for line in lines if line.freshness == "never" and not line.failed]
+    if len(new) > ONE_BY_ONE:
+        return [Problem("warn", f"{len(new)} flows have not completed a run yet", addresses.flows())]
+    return [Problem("warn", f"{line.flow.name} has not completed a run yet", line.url) for line in new]
 
 
 def _number(count: int, noun: str) -> str:

@@ -9,6 +9,7 @@ from django.db.models import Q
 from sync import clock, runs, storage
 from sync.catalogue import ACTIVE_RUNS
 from sync.models import Flow, PendingKey, SyncRun
+from sync.storage.fitting import storable
 
 TABLE = storage.table(
     PendingKey,
@@ -28,7 +29,8 @@ def ask(flow: Flow, keys: Sequence[str], reason: str, user: Any = None, urgent: 
 
 def note(flow: Flow, keys: Sequence[str], reason: str, user: Any = None, urgent: bool = False) -> None:
     now, asked_by = clock.now(), user.pk if user else None
-    rows = [(flow.pk, key, reason, asked_by, urgent, None, now) for key in dict.fromkeys(keys)]
+    found = [key for key in dict.fromkeys(keys) if len(key) <= 200 and storable(key)]  # no record has another key
+    rows = [(flow.pk, key, reason, asked_by, urgent, None, now) for key in found]
     storage.upsert(TABLE, rows)
 
 

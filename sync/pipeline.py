@@ -14,11 +14,13 @@ from django.db import connections as databases
 from django.db import transaction
 from django.db.models import F
 
-from connectors.errors import ConfigurationError, ConnectorError, UnavailableError
-from sync import clock, flows, issues, ledger, reconcile, runs
+from connectors.base import Change, Effect
+from connectors.errors import ConfigurationError, ConnectorError, ExpiredWatermarkError, UnavailableError
+from sync import clock, feeds, flows, holds, issues, ledger, mappings, reconcile, runs, sweep
 from sync.ahead import ahead
 from sync.catalogue import RunState
 from sync.crashpoints import crashpoint
+from sync.delivery import gone
 from sync.delivery.adoption import Adoption
 from sync.digests import digester
 from sync.flows import Route
@@ -44,12 +46,16 @@ def work(run_id: int, seconds: float | None = None) -> None:
                 _give_up(lease)
             elif lease.run.kind == "compare":
                 _compare(lease)
+            elif lease.run.kind == "sweep":
+                _sweep(lease)
             elif _slice(lease, seconds):
                 runs.hand_over(lease)
         except LeaseLostError:
             log.warning("Run %s was taken over by another worker", run_id)
         except UnavailableError as error:
             _wait(lease, error)
+        except ExpiredWatermarkError as error:
+            _start_over(lease, error)
         except ConnectorError as error:
             _fail(lease, error)
         except Exception:
@@ -74,12 +80,13 @@ def _slice(lease: Lease, seconds: float | None) -> bool:
     """Pages until the source has no more; True when the time was over before."""
     run, flow = lease.run, lease.run.flow
     ends = time.monotonic() + (math.inf if seconds is None else seconds)
+    mappings.note(flow.source)
     route = flows.open_route(flow, limits_for(flow.source, lease), limits_for(flow.target, lease))
     with _senders() as senders, _writer() as writer:
         adoption = Adoption(flow, route.sink, route.inlet)
         slice_ = Slice(route, lease, senders, writer, adoption, digester(route.version))
         ledger.give_up_lost_requests(run)
-        lease.change(mapping_version=route.version[:60])
+        lease.change(mapping_version=route.version[:200])
         if _stop_asked(slice_):
             return False
         _take_back(lease)
@@ -121,6 +128,22 @@ def _steps(slice_: Slice, over: Callable[[], bool]) -> Iterator[None]:
     slice_.lease.change(scan_done=True)
 
 
+def _start_over(lease: Lease, error: ExpiredWatermarkError) -> None:
+    """What the source knew of our last read is gone: the same run reads everything, and skips what is unchanged."""
+    if not lease.run.watermark_from:  # everything was being read: once more would never end
+        _fail(lease, error)
+        return
+    lease.change(
+        watermark_from="",
+        watermark_to="",
+        resume="",
+        scan_done=False,
+        full=True,
+        message=f"{error.message} Everything is read again.",
+    )
+    runs.hand_over(lease)
+
+
 class _StopAsked(Exception):
     """A comparison was cancelled."""
 
@@ -130,18 +153,36 @@ def _compare(lease: Lease) -> None:
     run, flow = lease.run, lease.run.flow
     route = flows.open_route(flow, limits_for(flow.source, lease), limits_for(flow.target, lease))
 
-    def told(read: int, total: int | None) -> None:
-        lease.change(read=read, total=total or run.total, heartbeat_at=clock.now())
-        if SyncRun.objects.filter(pk=run.pk, cancel_requested=True).exists():
-            raise _StopAsked
-
     try:
-        found = list(reconcile.findings(route, told))
+        found = list(reconcile.findings(route, _teller(lease)))
     except _StopAsked:
         runs.finish(lease, RunState.CANCELLED, "Cancelled by a person; nothing was opened or closed.")
         return
     summary = reconcile.apply(route, run, found) if run.apply else reconcile.summary(found)
     runs.finish(lease, RunState.COMPLETED, findings=summary)
+
+
+def _sweep(lease: Lease) -> None:
+    """Compares keys alone; what was never seen is read by the next run."""
+    flow = lease.run.flow
+    route = flows.open_route(flow, limits_for(flow.source, lease), limits_for(flow.target, lease))
+    try:
+        found = sweep.sweep(route, lease.run, _teller(lease))
+    except _StopAsked:
+        runs.finish(lease, RunState.CANCELLED, "Cancelled by a person; what was found missing is read all the same.")
+        return
+    runs.finish(lease, RunState.COMPLETED, findings=found)
+
+
+def _teller(lease: Lease) -> Callable[[int, int | None], None]:
+    """Shows how far a comparison is; raises when somebody has cancelled it."""
+
+    def told(read: int, total: int | None) -> None:
+        lease.change(read=read, total=total or lease.run.total, heartbeat_at=clock.now())
+        if SyncRun.objects.filter(pk=lease.run.pk, cancel_requested=True).exists():
+            raise _StopAsked
+
+    return told
 
 
 @contextmanager
@@ -187,6 +228,13 @@ def _complete(route: Route, lease: Lease) -> None:
     if run.state != RunState.RUNNING:
         return
     ledger.after_run(flow, run)
+    if route.inlet.after:
+        holds.after_run(flow, run.pk)
+    else:
+        gone.after_run(flow)
+    if route.inlet.effect is Effect.REPLACE:
+        scanned = route.stream.change is Change.SCAN or not run.watermark_from
+        feeds.after_run(flow, run, route.inlet.head, scanned and not run.keys_only)
     crashpoint("before_completion")
     with transaction.atomic():
         runs.finish(lease, RunState.COMPLETED)
@@ -194,6 +242,7 @@ def _complete(route: Route, lease: Lease) -> None:
             Flow.objects.filter(pk=flow.pk).update(watermark=run.watermark_to)
         issues.resolve_where(flow, f"Run {run.pk} completed.", kind__startswith="run_")
         ledger.release(flow)
+        holds.release(flow)
     crashpoint("after_completion")
 
 

@@ -44,6 +44,8 @@ TRIGGERS = {
     "released": "to release held records",
     "decided": "after two contacts became one",
     "command": "from the command line",
+    "event": "after an event of the ERP",
+    "sweep": "after a key sweep",
 }
 
 
@@ -69,7 +71,7 @@ class Progress:
 
     @property
     def sentence(self) -> str:
-        if self.run.kind == "compare":
+        if self.run.kind != "sync":
             return _COMPARISON.get(RunState(self.run.state), _STATES[RunState(self.run.state)])
         return _STATES[RunState(self.run.state)]
 

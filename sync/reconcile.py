@@ -27,13 +27,16 @@ Stop = Callable[[int, int | None], None]
 
 
 def findings(route: Route, told: Stop) -> Iterator[Finding]:
-    """Every difference between the two sides, as both were read just now."""
-    yield from (_sales if route.inlet.effect is Effect.ONCE else _contacts)(route, told)
+    """Every difference between the two sides, as both were read just now; none where only one can be read."""
+    if route.inlet.effect is Effect.ONCE:
+        yield from _sales(route, told)
+    elif route.inlet.readable:
+        yield from _contacts(route, told)
 
 
 def apply(route: Route, run: SyncRun, found: list[Finding]) -> dict[str, Any]:
     """Opens what was found and closes, with proof, what is over. Returns the summary."""
-    kinds = SALE_KINDS if route.inlet.effect is Effect.ONCE else CONTACT_KINDS
+    kinds = _compared(route)
     flow = route.flow
     if route.inlet.readable:
         value.at_risk(flow, found)
@@ -49,6 +52,15 @@ def apply(route: Route, run: SyncRun, found: list[Finding]) -> dict[str, Any]:
             _remember(flow, found)
             pending.ask(flow, _decided(flow, over), "decided", user=run.asked_by)
     return summary(found)
+
+
+def _compared(route: Route) -> Sequence[str]:
+    """The kinds that this comparison looked for: no other is closed by it."""
+    if route.inlet.effect is Effect.ONCE:
+        return SALE_KINDS
+    if not route.inlet.readable:
+        return ()
+    return ("field_drift",) if route.inlet.after else CONTACT_KINDS
 
 
 def _over(flow: Flow, kinds: Sequence[str], found: list[Finding]) -> tuple[list[int], list[int]]:
@@ -121,9 +133,11 @@ def _contacts(route: Route, told: Stop) -> Iterator[Finding]:
             told(read, None)
         sides.index()
         yield from _drift(sides)
+        if route.inlet.after:  # fields of contacts that the customers' flow links: only their values are compared
+            return
         yield from _unlinked(sides)
         yield from _several(sides)
-        yield from _orphans(sides)
+        yield from _orphans(sides, route.flow)
 
 
 def _erp_rows(route: Route, page: Page) -> Iterator[tuple[str, str, str, Any]]:
@@ -209,8 +223,11 @@ def _duplicate(source_id: str, field: str, ids: list[str], what: str) -> Finding
     )
 
 
-def _orphans(sides: Sides) -> Iterator[Finding]:
+def _orphans(sides: Sides, flow: Flow) -> Iterator[Finding]:
+    owned = _of_others(flow, sides)
     for target_id, key, observed in sides.orphans():
+        if target_id in owned:
+            continue
         yield Finding(
             "orphan",
             target_id=target_id,
@@ -224,6 +241,18 @@ def _orphans(sides: Sides) -> Iterator[Finding]:
                 ]
             },
         )
+
+
+def _of_others(flow: Flow, sides: Sides) -> set[str]:
+    """Of the contacts that no record of this ERP owns: those of another ERP's customers."""
+    others = Flow.objects.filter(target=flow.target, entity=flow.entity).exclude(pk=flow.pk).values("pk")
+    links = CrossReference.objects.filter(flow__in=others).exclude(target_id="")
+    if not links.exists():
+        return set()
+    found: set[str] = set()
+    for ids in _parts([target_id for target_id, _, _ in sides.orphans()], 500):
+        found.update(links.filter(target_id__in=ids).values_list("target_id", flat=True))
+    return found
 
 
 # ------------------------------------------------------------------------------------------------ sales

@@ -19,24 +19,31 @@ _EVERYONE = ("view_flow", "view_syncrun", "view_delivery", "view_syncissue", "vi
 _LINKS = ("view_crossreference",)
 _MONEY = ("view_ledgerentry", "view_controltotal")
 _SEGMENTS = ("view_segmentcheck", "view_segmentfinding")
+_FEED = ("view_productfeed",)
+_OBSERVED = ("view_attributionlink", "view_emarsyspurchase")
+_TECHNICAL = ("view_inboxevent", "view_mappingversion")
 _USERS = ("auth.view_user", "auth.add_user", "auth.change_user")
 
 PERMISSIONS: Mapping[str, tuple[str, ...]] = {
-    MARKETING: (*_EVERYONE, *_LINKS, *_SEGMENTS, "work_marketing", "view_pii"),
-    FINANCE: (*_EVERYONE, *_LINKS, *_MONEY, "work_finance"),
+    MARKETING: (*_EVERYONE, *_LINKS, *_SEGMENTS, *_FEED, *_OBSERVED, "work_marketing", "view_pii"),
+    FINANCE: (*_EVERYONE, *_LINKS, *_MONEY, *_OBSERVED, "work_finance"),
     ADMIN: (
         *_EVERYONE,
         *_LINKS,
         *_MONEY,
         *_SEGMENTS,
+        *_FEED,
+        *_OBSERVED,
+        *_TECHNICAL,
         *_USERS,
+        "publish_feed",
         "work_marketing",
         "work_finance",
         "work_operations",
         "operate_flow",
         "view_auditevent",
     ),
-    VIEWER: (*_EVERYONE, *_LINKS, *_MONEY, *_SEGMENTS, "view_auditevent"),
+    VIEWER: (*_EVERYONE, *_LINKS, *_MONEY, *_SEGMENTS, *_FEED, *_OBSERVED, *_TECHNICAL, "view_auditevent"),
 }
 ROLES = tuple(PERMISSIONS)
 MEANING = {

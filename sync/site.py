@@ -53,6 +53,7 @@ NAVIGATION = (
         (
             Entry("Exceptions", "alert", EXCEPTIONS, "", "team=marketing", Team.MARKETING),
             Entry("Segments", "segments", "sync_segmentcheck_changelist", "sync.view_segmentcheck"),
+            Entry("Product feed", "document", "sync_productfeed_changelist", "sync.view_productfeed"),
         ),
     ),
     Section(
@@ -60,12 +61,21 @@ NAVIGATION = (
         (
             Entry("Exceptions", "alert", EXCEPTIONS, "", "team=finance", Team.FINANCE),
             Entry("Control totals", "totals", "sync_controltotal_changelist", "sync.view_controltotal"),
+            Entry("Attribution", "chart", "sync_attributionlink_changelist", "sync.view_attributionlink"),
+            Entry("Purchases in Emarsys", "money", "sync_emarsyspurchase_changelist", "sync.view_emarsyspurchase"),
         ),
     ),
-    Section("Operations", (Entry("Exceptions", "alert", EXCEPTIONS, "", "team=operations", Team.OPERATIONS),)),
+    Section(
+        "Operations",
+        (
+            Entry("Exceptions", "alert", EXCEPTIONS, "", "team=operations", Team.OPERATIONS),
+            Entry("Inbox", "download", "sync_inboxevent_changelist", "sync.view_inboxevent"),
+        ),
+    ),
     Section(
         "Configure",
         (
+            Entry("Connections", "link", "console_connections", "sync.view_mappingversion"),
             Entry("Flows & schedules", "flows", "sync_flow_changelist", "sync.view_flow"),
             Entry("Users", "users", "auth_user_changelist", "auth.view_user"),
             Entry("Audit log", "audit", "sync_auditevent_changelist", "sync.view_auditevent"),
@@ -174,6 +184,8 @@ class ConsoleSite(admin.AdminSite):
         unwanted = {"app_list", "autocomplete", "view_on_site"}
         urls = [url for url in super().get_urls() if getattr(url, "name", "") not in unwanted]
         own = [path("search/", self.admin_view(self.search), name="console_search")]
+        for registered in self._registry.values():
+            own += getattr(registered, "top_urls", list)()
         return [*own, *urls]
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:

@@ -18,6 +18,7 @@ from sync.catalogue import Bucket
 from sync.crashpoints import crashpoint
 from sync.delivery import BY_EFFECT, PageResult, Way, Work
 from sync.delivery.adoption import Adoption
+from sync.delivery.page import Gate, open_gate
 from sync.flows import Route
 from sync.gathering import Digested, Unit
 from sync.models import RunPage
@@ -32,6 +33,7 @@ class Slice:
     writer: ThreadPoolExecutor | None
     adoption: Adoption
     digest: Callable[[bytes], bytes]
+    gate: Gate = open_gate
     total: int | None = None
     units: int = 0
     under_way: frozenset[str] = frozenset()
@@ -126,6 +128,7 @@ class Slice:
                 self.units,
                 self._one_at_a_time,
                 forced,
+                self.gate,
             )
         )
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from celery import shared_task
 from django.conf import settings
 
-from sync import bulk, clock, pending, pipeline, retention, runs
+from sync import bulk, clock, inbox, pending, pipeline, retention, runs, sweep
 from sync import segment_check as segment_checks
 from sync.models import Flow
 
@@ -22,10 +22,27 @@ def tick() -> None:
     pending.start_runs()
     for run_id in runs.due():
         work.apply_async((run_id,), expires=4 * settings.SYNC["TICK_SECONDS"])
+    for event_id in inbox.due():
+        inbox.handle(event_id)
     for operation_id in bulk.due():
         bulk_operation.delay(operation_id)
     for check_id in segment_checks.due():
         segment_check.delay(check_id)
+
+
+@shared_task
+def inbox_event(event_id: int) -> None:
+    inbox.handle(event_id)
+
+
+@shared_task
+def sweep_all() -> None:
+    """Once a night: every flow's keys against the source's, and everybody's consent."""
+    tonight = clock.now().replace(minute=0, second=0, microsecond=0)
+    for flow in sweep.due():
+        runs.start(flow, trigger="schedule", kind="sweep", due_at=tonight)
+    for flow in sweep.read_whole():
+        runs.start(flow, trigger="schedule", full=True, due_at=tonight)
 
 
 @shared_task

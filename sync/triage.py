@@ -14,8 +14,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from sync import history, ledger, pending, runs
-from sync.catalogue import ACTIVE_RUNS, IssueState, LedgerState, Team
+from sync import history, holds, ledger, pending, runs
+from sync.catalogue import ACTIVE_RUNS, IssueState, LedgerState, LinkState, Team
 from sync.models import AuditEvent, Comment, Flow, LedgerEntry, PendingKey, SyncIssue, SyncRun
 
 NOT_BY_KEY = ("excluded_no_customer", "credit_without_original", "case_only_codes")
@@ -134,6 +134,8 @@ def _keys(issues: Iterable[SyncIssue]) -> dict[Flow, set[str]]:
             keys[issue.flow].add(issue.source_id)
     for flow, customers in waiting.items():
         keys[flow].update(held_lines(flow, customers).values_list("source_id", flat=True))
+        held = holds.waiting(flow, LinkState.HELD).filter(target_key__in=customers)
+        keys[flow].update(held.values_list("source_id", flat=True))
     return keys
 
 

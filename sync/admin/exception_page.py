@@ -52,8 +52,11 @@ def context(user: Any, issue: SyncIssue, live: dict[str, Any] | None = None) -> 
         "compared": words.compared(user, issue, fields),
         "words": words.VERDICTS,
         "live": live,
-        "readable": bool(issue.source_id) and issue.entity == "customer",
+        "readable": bool(issue.source_id) and issue.entity == "customer" and issue.kind != "held_for_parent",
         "contacts": words.contacts(issue) or linked(issue),
+        "survivor": _survivor(issue),
+        "said": dict(zip(("erp", "target"), words.values(user, issue), strict=True)),
+        "own_story": addresses.record(words.owner_key(issue)) if issue.source_id else "",
         "masked": not masking.unmasked(user, issue.team),
         "evidence": evidence.shown(user, issue),
         "timeline": timeline(user, issue),
@@ -130,9 +133,21 @@ def linked(issue: SyncIssue) -> list[str]:
     return list(links.exclude(state=LinkState.SUPERSEDED).values_list("target_id", flat=True))
 
 
+def _survivor(issue: SyncIssue) -> dict[str, Any] | None:
+    """Of a merged customer: the one that stays, its story, and its contact."""
+    key = words.survivor(issue)
+    if not key:
+        return None
+    links = CrossReference.objects.filter(flow=issue.flow_id, source_id=key).exclude(target_id="")
+    contact = links.exclude(state=LinkState.SUPERSEDED).values_list("target_id", flat=True).first()
+    return {"key": key, "url": addresses.record(key), "contact": contact or ""}
+
+
 def lines(user: Any, issue: SyncIssue) -> list[LedgerEntry]:
     """The ledger lines of this document, or of this customer."""
     if not issue.source_id or not user.has_perm("sync.view_ledgerentry"):
+        return []
+    if issue.kind == "held_for_parent" and issue.flow.entity != "sale":
         return []
     if issue.entity == "customer" or issue.kind == "held_for_parent":
         mine = Q(customer=issue.blocked_by or issue.source_id)

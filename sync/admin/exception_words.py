@@ -10,6 +10,12 @@ from django.utils.http import urlencode
 from sync import masking
 from sync.models import SyncIssue
 
+DEPARTED = ("merged_customer", "archived_contactable")
+"""Of these the two values are no field of both sides: who stays (or why), and the contact that is still there."""
+
+UNKNOWN_WORDS = ("unmapped_value", "unknown_status")
+"""Their value is a code of the ERP that somebody has to add to a table: without it nobody could."""
+
 LABELS = {
     "email": "E-mail",
     "first_name": "First name",
@@ -42,6 +48,8 @@ def happened(user: Any, issue: SyncIssue) -> str:
     if issue.kind == "field_drift" and issue.field:
         erp, target = (value if value != masking.NOTHING else "empty" for value in values(user, issue))
         return f"{label(issue.field)}: ERP {erp} · Emarsys {target}"
+    if issue.kind in UNKNOWN_WORDS and issue.erp_value:
+        return f"{message(user, issue)} {label(issue.field)}: {masking.shown_text(user, issue.team, issue.erp_value)}"
     return message(user, issue)
 
 
@@ -58,6 +66,8 @@ def message(user: Any, issue: SyncIssue) -> str:
     text = issue.message
     if masking.unmasked(user, issue.team):
         return text
+    if issue.kind in DEPARTED:  # our own sentence of ids, which are no personal data
+        return masking.without_addresses(text)
     of_a_record = bool(issue.source_id or issue.target_id)
     if of_a_record and masking.classify(issue.field) is masking.Class.PERSONAL:
         for value in (issue.erp_value, issue.target_value):
@@ -106,6 +116,8 @@ def stored_fields(issue: SyncIssue) -> list[dict[str, Any]]:
     details = issue.details if isinstance(issue.details, dict) else {}
     if details.get("fields"):
         return list(details["fields"])
+    if issue.kind in DEPARTED:
+        return []
     of_a_contact = issue.entity == "customer" and issue.source_id and issue.field and "contacts" not in details
     if of_a_contact and (issue.erp_value or issue.target_value):
         return [{"field": issue.field, "erp": issue.erp_value, "target": issue.target_value, "same": False}]
@@ -114,9 +126,21 @@ def stored_fields(issue: SyncIssue) -> list[dict[str, Any]]:
 
 def contacts(issue: SyncIssue) -> list[str]:
     """The ids of the contacts at Emarsys that this is about."""
+    if issue.kind in DEPARTED:
+        return [issue.target_value] if issue.target_value else []
     details = issue.details if isinstance(issue.details, dict) else {}
     found = details.get("contacts") or [issue.target_id or details.get("target_id")]
     return [str(one) for one in found if one]
+
+
+def owner_key(issue: SyncIssue) -> str:
+    """Whose story it belongs to: a consent's key is its customer's with the channel behind it."""
+    return issue.source_id.rpartition("|")[0] if issue.entity == "consent" else issue.source_id.rstrip("|")
+
+
+def survivor(issue: SyncIssue) -> str:
+    """The key of the customer that this one was merged into."""
+    return issue.erp_value if issue.kind == "merged_customer" else ""
 
 
 def counted_records(issue: SyncIssue) -> str:
@@ -129,6 +153,8 @@ def counted_records(issue: SyncIssue) -> str:
         "held_for_parent": {"customer": issue.blocked_by or issue.source_id, "state": "held"},
     }
     if issue.kind not in ledger or (issue.kind == "unknown_outcome" and not issue.is_open):
+        return ""
+    if issue.kind == "held_for_parent" and issue.flow.entity != "sale":  # the ledger holds sales only
         return ""
     parameters = {"flow": issue.flow.name, **ledger[issue.kind]}
     return f"{reverse('admin:sync_ledgerentry_changelist')}?{urlencode(parameters)}"

@@ -1,13 +1,11 @@
 """The exceptions of each team: their list, each one's page, and what people do with them."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
-from django.db import connections
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect, JsonResponse
 from django.template.response import TemplateResponse
@@ -18,6 +16,7 @@ from sync import addresses, masking, reading, roles, triage
 from sync.admin import bulk_page, exception_list, exception_page
 from sync.admin.exception_filter import colleagues
 from sync.admin.given import text
+from sync.admin.within import within
 from sync.catalogue import Team
 from sync.models import SyncIssue
 
@@ -152,22 +151,6 @@ class ExceptionAdmin(admin.ModelAdmin):
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         return bulk_page.ask(request, self._render)
-
-
-def within(seconds: float, read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """The result, or TimeoutError: the reading then ends by itself, unheard."""
-    executor = ThreadPoolExecutor(1, thread_name_prefix="read-both")
-    try:
-        return executor.submit(_and_disconnect, read).result(seconds)
-    finally:
-        executor.shutdown(wait=False)
-
-
-def _and_disconnect(read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    try:
-        return read()
-    finally:
-        connections.close_all()
 
 
 Verb = Callable[[HttpRequest, SyncIssue], str]

@@ -5,16 +5,18 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import Count, Sum
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
-from sync import addresses, flow_lines, progress, runs, schedules
+from sync import addresses, asked, flow_lines, progress, runs, schedules
 from sync.admin import schedule_form
 from sync.admin.listing import ConsoleAdmin
-from sync.models import AuditEvent, Flow, PendingKey, SyncRun
+from sync.catalogue import OPEN_ISSUES
+from sync.models import AuditEvent, Flow, PendingKey, SyncIssue, SyncRun
 
 LATEST = 12
 
@@ -30,7 +32,7 @@ class PauseForm(forms.Form):
 
 class RunForm(forms.Form):
     full = forms.BooleanField(required=False)
-    kind = forms.ChoiceField(choices=[("sync", "sync"), ("compare", "compare")], required=False)
+    kind = forms.ChoiceField(choices=[(kind, kind) for kind in ("sync", "compare", "sweep")], required=False)
 
 
 @admin.register(Flow)
@@ -93,6 +95,9 @@ class FlowAdmin(ConsoleAdmin):
             "schedule_url": addresses.schedule(flow),
             "pending": PendingKey.objects.filter(flow=flow)[:1000].count(),
             "pause": pause,
+            "asked": asked.may_be(flow),
+            "held": _held(flow),
+            "held_url": addresses.exceptions(flow=flow.name, kind="held_for_parent"),
             "events": _events(flow) if request.user.has_perm("sync.view_auditevent") else None,
         }
         return self._page(request, "console/flow.html", context)
@@ -103,6 +108,9 @@ class FlowAdmin(ConsoleAdmin):
         if not form.is_valid():
             raise Http404
         kind = form.cleaned_data["kind"] or "sync"
+        if not asked.may_be(flow).allows(kind):
+            messages.error(request, asked.may_be(flow).why_not or "The keys of this flow's records are not swept.")
+            return HttpResponseRedirect(addresses.flow(flow))
         was = runs.active(flow, kind)
         run = was or runs.start(flow, user=request.user, full=form.cleaned_data["full"], kind=kind)
         if run is None:
@@ -125,8 +133,12 @@ class FlowAdmin(ConsoleAdmin):
 
     def resume_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         flow = self._operated(request, pk)
+        wanted = flow.wanted
         runs.resume(flow, request.user)
-        messages.success(request, f"{flow.name} goes on with its schedule.")
+        said = f"{flow.name} goes on with its schedule."
+        if not wanted:
+            said = f"{flow.name} is switched on: press Run now for its first run, or give it a schedule."
+        messages.success(request, said)
         return HttpResponseRedirect(addresses.flow(flow))
 
     def schedule_view(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -148,6 +160,12 @@ class FlowAdmin(ConsoleAdmin):
             "stored": stored,
         }
         return self._page(request, "console/schedule.html", context)
+
+
+def _held(flow: Flow) -> dict[str, int]:
+    """Records that wait for their customer, and for how many customers; as the last run told it."""
+    waiting = SyncIssue.objects.filter(flow=flow, kind="held_for_parent", state__in=OPEN_ISSUES)
+    return waiting.aggregate(records=Sum("records", default=0), customers=Count("pk"))
 
 
 def _events(flow: Flow) -> list[AuditEvent]:

@@ -22,6 +22,15 @@ class CappedPaginator(Paginator):
         return rows.order_by()[:LIMIT].count()
 
 
+def _without_nul(request: HttpRequest) -> None:
+    """PostgreSQL refuses the character in any comparison; nothing that is stored holds it."""
+    if any("\0" in value for values in request.GET.lists() for value in values[1]):
+        cleaned = request.GET.copy()
+        for name, values in request.GET.lists():
+            cleaned.setlist(name, [value.replace("\0", "") for value in values])
+        request.GET = cleaned  # type: ignore[assignment]  # Django's own views read it as a QueryDict
+
+
 class ConsoleAdmin(admin.ModelAdmin):
     """Read-only until a subclass allows more; deleting is for the retention job alone."""
 
@@ -50,6 +59,7 @@ class ConsoleAdmin(admin.ModelAdmin):
         return [url for url in super().get_urls() if getattr(url, "name", None) in wanted]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        _without_nul(request)
         words = {"console_title": self.title, "console_lead": self.lead, "console_empty": self.empty}
         return super().changelist_view(request, {**words, "title": self.title, **(extra_context or {})})
 

@@ -80,7 +80,7 @@ class RunAdmin(ConsoleAdmin):
 
     @admin.display(description="run")
     def name(self, run: SyncRun) -> SafeString:
-        what = "Comparison" if run.kind == "compare" else "Full run" if run.full else "Run"
+        what = run.get_kind_display() if run.kind != "sync" else "Full run" if run.full else "Run"
         told = progress.of(run).trigger
         return format_html(
             '<a class="strong" href="{}">{}</a><small>{} {} · {}</small>',

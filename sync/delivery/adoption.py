@@ -37,6 +37,7 @@ class Adoption:
     by_email: dict[str, list[str]] = field(default_factory=dict)
     claimed: dict[str, str] = field(default_factory=dict)
     latest: dict[str, str] = field(default_factory=dict)
+    others: dict[int, str] | None = None
 
     def prepare(self) -> None:
         """Builds the index when nothing is linked yet."""
@@ -66,7 +67,26 @@ class Adoption:
         else:
             looked = self._look(records)
             found = {record.key: self._from_observed(record, looked.get(record.key, ())) for record in records}
-        return {key: self._claim(key, match) for key, match in found.items()} | self._same_key(records, found)
+        claimed = {key: self._claim(key, match) for key, match in found.items()}
+        return claimed | self._same_key(records, found) | self._of_others(records, found)
+
+    def _of_others(self, records: Sequence[Record], found: Mapping[str, Match]) -> dict[str, Match]:
+        """Records whose key another ERP's customer has at the same target: two people, one number."""
+        if self.others is None:
+            same = Flow.objects.filter(target=self.flow.target, entity=self.flow.entity).exclude(pk=self.flow.pk)
+            self.others = dict(same.values_list("pk", "source"))
+        if not self.others:
+            return {}
+        keys = {record.key: self.inlet.identify(record) for record in records}
+        where = f"flow_id IN ({', '.join(['%s'] * len(self.others))}) AND state = 'active' AND target_id <> ''"
+        columns = ["target_key", "source_id", "flow_id"]
+        rows = storage.fetch(CrossReference, columns, "target_key", list(keys.values()), where, [*self.others])
+        owners = {key: f"{source_id} of {self.others[flow]}" for key, source_id, flow in rows if key}
+        return {
+            source_id: Match(contested_by=owners[key], target_id=found.get(source_id, NOBODY).target_id)
+            for source_id, key in keys.items()
+            if key in owners
+        }
 
     def _same_key(self, records: Sequence[Record], found: Mapping[str, Match]) -> dict[str, Match]:
         """Records that would write a key which another record's contact carries (one number in two companies)."""

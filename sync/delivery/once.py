@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import transaction
 
@@ -22,6 +22,7 @@ from sync.delivery.page import Candidate, PageResult, Work, candidates, fault_fi
 from sync.delivery.requests import Request, batches, call, intend, write_outcomes
 from sync.issues import Finding
 from sync.models import CrossReference, Flow, LedgerEntry
+from sync.storage.fitting import Fits
 
 COLUMNS = (
     "flow_id",
@@ -56,7 +57,17 @@ LINES = storage.table(
     update=tuple(column for column in COLUMNS if column not in ("flow_id", "source_id", "original")),
 )
 _DAY = COLUMNS.index("day")
+_FITS = Fits(LINES)
 _DIGITS = re.compile(r"\d+")
+
+
+class Due(NamedTuple):
+    """A line that goes out now."""
+
+    candidate: Candidate
+    record: Sale
+    payload: Encoded
+    target_id: str = ""
 
 
 def deliver_once(work: Work) -> PageResult:
@@ -64,11 +75,12 @@ def deliver_once(work: Work) -> PageResult:
     found = candidates(work, result)
     past = _past(work, [candidate.key for candidate in found])
     due, rows = _sort(work, found, past, result)
+    due = list(work.gate(work, due, result))
     requests = _send(work, due, past)
     result.requests = sum(request.calls for request in requests)
     result.interrupted = next((request.error for request in requests if request.error), None)
     rows += _outcome_rows(work, due, requests, result)
-    result.days = {written[_DAY] for written in rows} | {sale.sold_at.date() for _, sale, _ in due}
+    result.days = {written[_DAY] for written in rows} | {sale.sold_at.date() for _, sale, *_ in due}
     unsent = [one.key for request in requests for one in request.results if one.outcome is Outcome.RETRYABLE]
     result.write = partial(_write, work.route.flow, requests, rows, unsent, result.totals)
     return result
@@ -105,14 +117,16 @@ def _past(work: Work, keys: Sequence[str]) -> dict[str, tuple[Any, ...]]:
 
 def _sort(
     work: Work, found: Sequence[Candidate], past: dict[str, tuple[Any, ...]], result: PageResult
-) -> tuple[list[tuple[Candidate, Sale, Encoded]], list[tuple[Any, ...]]]:
+) -> tuple[list[Due], list[tuple[Any, ...]]]:
     """Decides each line's fate: what goes out now, and the ledger rows of everything else."""
     confirmed = _confirmed(work, found)
-    due: list[tuple[Candidate, Sale, Encoded]] = []
+    due: list[Due] = []
     rows: list[tuple[Any, ...]] = []
     for candidate in found:
         before = past.get(candidate.key)
         record = candidate.record
+        if _unfit(work, candidate, result):
+            continue
         if before and before[0] in (LedgerState.UNKNOWN, LedgerState.SENDING):
             result.put(Bucket.UNKNOWN, candidate.key)
         elif before and before[0] == LedgerState.ACCEPTED:
@@ -130,9 +144,20 @@ def _sort(
     return due, rows
 
 
-def _encode(
-    work: Work, candidate: Candidate, sale: Sale, result: PageResult, rows: list[tuple[Any, ...]]
-) -> list[tuple[Candidate, Sale, Encoded]]:
+def _unfit(work: Work, candidate: Candidate, result: PageResult) -> bool:
+    """A line that the ledger cannot hold is neither sent nor kept; its exception says why."""
+    record = candidate.record
+    sale = record.record if isinstance(record, Excluded) else record
+    if not isinstance(sale, Sale):
+        return False
+    column, why = _FITS.fault(row(work, candidate, sale, LedgerState.HELD))
+    if why:
+        result.put(Bucket.REJECTED, candidate.key)
+        result.findings.append(Finding("does_not_fit", candidate.key, column, f"{column}: {why}"))
+    return bool(why)
+
+
+def _encode(work: Work, candidate: Candidate, sale: Sale, result: PageResult, rows: list[tuple[Any, ...]]) -> list[Due]:
     try:
         payload, faults = work.route.inlet.encode(sale, Known())
     except RecordError as error:
@@ -141,7 +166,7 @@ def _encode(
         rows.append(row(work, candidate, sale, LedgerState.REJECTED))
         return []
     candidate.faults.extend(faults)
-    return [(candidate, sale, payload)]
+    return [Due(candidate, sale, payload)]
 
 
 def _confirmed(work: Work, found: Sequence[Candidate]) -> set[str]:
@@ -149,7 +174,9 @@ def _confirmed(work: Work, found: Sequence[Candidate]) -> set[str]:
     customers = sorted({one.record.customer for one in found if isinstance(one.record, Sale)})
     if not work.route.stream.after:
         return set(customers)
-    parent = Flow.objects.filter(source=work.route.flow.source, entity=work.route.stream.after).first()
+    parent = Flow.objects.filter(
+        source=work.route.flow.source, target=work.route.flow.target, entity=work.route.stream.after
+    ).first()
     if parent is None:
         return set()
     rows = storage.fetch(
@@ -182,13 +209,11 @@ def _sent_before(work: Work, candidate: Candidate, before: Sequence[Any], result
     return []
 
 
-def _send(
-    work: Work, due: Sequence[tuple[Candidate, Sale, Encoded]], past: Mapping[str, Sequence[Any]]
-) -> list[Request]:
+def _send(work: Work, due: Sequence[Due], past: Mapping[str, Sequence[Any]]) -> list[Request]:
     """Ledger rows and deliveries in one commit, then the requests."""
     inlet = work.route.inlet
-    by_key = {candidate.key: (candidate, sale) for candidate, sale, _ in due}
-    planned = list(batches([payload for _, _, payload in due], inlet.batch, inlet.max_bytes))
+    by_key = {candidate.key: (candidate, sale) for candidate, sale, *_ in due}
+    planned = list(batches([payload for _, _, payload, _ in due], inlet.batch, inlet.max_bytes))
     with transaction.atomic():
         requests = intend(work, planned)
         rows = [
@@ -211,11 +236,11 @@ STATES = {
 
 def _outcome_rows(
     work: Work,
-    due: Sequence[tuple[Candidate, Sale, Encoded]],
+    due: Sequence[Due],
     requests: Sequence[Request],
     result: PageResult,
 ) -> list[tuple[Any, ...]]:
-    by_key = {candidate.key: (candidate, sale) for candidate, sale, _ in due}
+    by_key = {candidate.key: (candidate, sale) for candidate, sale, *_ in due}
     rows = []
     for request in requests:
         whole = request.outcome

@@ -5,8 +5,9 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Protocol, TypeVar
 
-from connectors.base import Excluded, Fault, Gone, Row
+from connectors.base import Encoded, Excluded, Fault, Gone, Row
 from connectors.errors import ConnectorError, RecordError
 from connectors.records import Record
 from sync import clock
@@ -15,6 +16,9 @@ from sync.delivery.adoption import Adoption
 from sync.flows import Route
 from sync.issues import Finding
 from sync.runs import Lease
+from sync.storage.fitting import fitting_key, storable
+
+LONGEST_KEY = 200
 
 
 @dataclass
@@ -35,7 +39,35 @@ class Work:
     before_sending: Callable[[Sequence[str]], None]
     """Told the keys of the records just before their requests start."""
     forced: bool = False
+    gate: "Gate" = field(default_factory=lambda: open_gate)
     now: datetime = field(default_factory=clock.now)
+
+
+class Leaving(Protocol):
+    """What is about to leave for the target, before its intent is committed."""
+
+    @property
+    def candidate(self) -> "Candidate": ...
+    @property
+    def record(self) -> Record: ...
+    @property
+    def payload(self) -> Encoded: ...
+    @property
+    def target_id(self) -> str: ...
+
+
+T = TypeVar("T", bound=Leaving)
+
+
+class Gate(Protocol):
+    """Asked before anything of a unit is intended: gives back what may leave. What it keeps back it puts into a
+    bucket of the result itself; it may raise to end the run before damage is done."""
+
+    def __call__(self, work: Work, leaving: Sequence[T], result: "PageResult") -> Sequence[T]: ...
+
+
+def open_gate(work: Work, leaving: Sequence[T], result: "PageResult") -> Sequence[T]:
+    return leaving
 
 
 @dataclass
@@ -84,6 +116,7 @@ def candidates(work: Work, result: PageResult) -> list[Candidate]:
     for row, digest in work.fresh:
         try:
             mapped = work.route.stream.map(row)
+            _fit(mapped.record)
         except RecordError as error:
             _reject(work, row, error, result)
             continue
@@ -96,12 +129,21 @@ def candidates(work: Work, result: PageResult) -> list[Candidate]:
 
 def _reject(work: Work, row: Row, error: RecordError, result: PageResult) -> None:
     try:
-        key = work.route.stream.key(row)
+        key = fitting_key(work.route.stream.key(row), LONGEST_KEY)
     except RecordError:
         # Without a key the row is known by its content: the same bad row is the same exception.
         key = f"row-{work.digest(row).hex()}"
     result.put(Bucket.REJECTED, key)
     result.findings.append(Finding(error.kind, key, error.field, error.message, error.value, details=_evidence(row)))
+
+
+def _fit(record: Record | Gone | Excluded) -> None:
+    """Raises RecordError where a key is none that can be remembered."""
+    for name in ("key", "customer", "into"):
+        text = getattr(record, name, "")
+        if len(text) > LONGEST_KEY or not storable(text):
+            why = f"{name.capitalize()} has {len(text):,} characters or some that cannot be stored; {LONGEST_KEY} fit."
+            raise RecordError("does_not_fit", name, why, text[:100])
 
 
 def _evidence(row: Row) -> dict[str, str]:
@@ -110,6 +152,6 @@ def _evidence(row: Row) -> dict[str, str]:
 
 def fault_findings(candidate: Candidate) -> list[Finding]:
     return [
-        Finding(fault.kind, fault.key or candidate.key, fault.field, fault.message, fault.value)
+        Finding(fault.kind, fitting_key(fault.key or candidate.key), fault.field, fault.message, fault.value)
         for fault in candidate.faults
     ]

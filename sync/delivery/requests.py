@@ -11,7 +11,7 @@ from datetime import datetime
 from django.db import transaction
 from django.utils import timezone
 
-from connectors.base import Encoded, Outcome, Result
+from connectors.base import Effect, Encoded, Outcome, Result
 from connectors.errors import (
     BatchRefusedError,
     ConnectorError,
@@ -111,6 +111,7 @@ def _send(work: Work, request: Request) -> None:
     try:
         for result in _narrow(work, request, request.batch):
             request.results.append(result)
+        _whole(work, request)
     except ConnectorError as error:
         request.error = error
         # A reply nobody knows tells as little as none; refused credentials tell that nothing was done.
@@ -121,6 +122,19 @@ def _send(work: Work, request: Request) -> None:
             Result(one.key, outcome, message=error.message) for one in request.batch if one.key not in answered
         ]
     request.finished_at = timezone.now()  # a sender thread opens no database connection
+
+
+def _whole(work: Work, request: Request) -> None:
+    """Raises where the answer leaves records open: each one that was sent needs an end, else the page comes again."""
+    target, asked = work.route.flow.target, len(request.batch)
+    if len({one.key for one in request.batch} & {one.key for one in request.results}) < asked:
+        raise UnexpectedReplyError(f"{target} answered for other records than it was sent.", system=target)
+    open_ = [one for one in request.results if one.outcome is Outcome.RETRYABLE]
+    if work.route.inlet.effect is not Effect.ONCE:  # there a person looks; here sending again does no harm
+        open_ += [one for one in request.results if one.outcome is Outcome.UNKNOWN]
+    if open_:
+        said = f"{target} did not take {len(open_)} of {asked} records now ({open_[0].code or open_[0].outcome})."
+        raise UnavailableError(said, system=target)
 
 
 def _narrow(work: Work, request: Request, batch: Sequence[Encoded]) -> Iterator[Result]:

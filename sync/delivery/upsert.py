@@ -1,22 +1,27 @@
-"""UPSERT: sending twice does no harm. Contacts, so far."""
+"""UPSERT: sending twice does no harm (contacts, consent, order status). KEYED: the same key counts once, and a
+record that was accepted under its key is never sent again (order events)."""
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
-from connectors.base import Encoded, Excluded, Gone, Known, Outcome, Result
+from connectors.base import Effect, Encoded, Excluded, Gone, Inlet, Known, Outcome, Result
 from connectors.errors import RecordError
 from connectors.records import Customer, Record
 from sync import clock, pending, storage
 from sync.catalogue import Bucket, LinkState
 from sync.delivery.adoption import Match
-from sync.delivery.page import Candidate, PageResult, Work, candidates, fault_findings
+from sync.delivery.consents import withheld
+from sync.delivery.gone import Departed
+from sync.delivery.page import LONGEST_KEY, Candidate, PageResult, Work, candidates, fault_findings
+from sync.delivery.parents import confirmed, owner
 from sync.delivery.requests import Request, batches, committed, start, wait, write_outcomes
 from sync.digests import email_bytes, email_key
 from sync.issues import Finding
 from sync.models import CrossReference
 from sync.runs import LeaseLostError
+from sync.storage.fitting import fitting_key, storable
 
 LINKS = storage.table(
     CrossReference,
@@ -46,6 +51,22 @@ LINKS = storage.table(
 )
 
 
+@dataclass
+class Sorted:
+    """A page by what is to be done: `changed` is sent, `untouched` differs only in ways the target never sees,
+    `held` waits for its customer, `later` is left out for now (by a rule, or as nobody's whom the ERP knows),
+    `kept_back` is consent that is not passed on, `departed` is no more in the source. `former` are the keys of links
+    that were closed by a merge."""
+
+    changed: list["Linked"] = field(default_factory=list)
+    untouched: list["Linked"] = field(default_factory=list)
+    held: list[Candidate] = field(default_factory=list)
+    later: list[Candidate] = field(default_factory=list)
+    kept_back: list[tuple[Candidate, str, str]] = field(default_factory=list)
+    former: set[str] = field(default_factory=set)
+    departed: Departed = field(default_factory=Departed)
+
+
 @dataclass(slots=True)
 class Linked:
     """A candidate with its link (if any), its normal payload, and the payload that is sent now."""
@@ -62,18 +83,19 @@ def begin_upsert(work: Work) -> Callable[[], PageResult]:
     """Compares, commits the intent and starts the requests; what it gives waits for their answers."""
     result = PageResult(read=len(work.fresh) + work.unchanged, unchanged=work.unchanged)
     found = candidates(work, result)
-    links = _links(work, [candidate.key for candidate in found])
-    linked, untouched = _encode(work, found, links, result)
-    requests = committed(work, list(batches([one.payload for one in linked], *_limits(work))))
-    work.before_sending([one.candidate.key for one in linked])
-    return partial(_answered, work, result, linked, untouched, links, requests, start(work, requests))
+    links, former = _links(work, [candidate.key for candidate in found])
+    page = _sort(work, found, links, result)
+    page.former = former
+    page.changed = list(work.gate(work, page.changed, result))
+    requests = committed(work, list(batches([one.payload for one in page.changed], *_limits(work))))
+    work.before_sending([one.candidate.key for one in page.changed])
+    return partial(_answered, work, result, page, links, requests, start(work, requests))
 
 
 def _answered(
     work: Work,
     result: PageResult,
-    linked: Sequence[Linked],
-    untouched: Sequence[Linked],
+    page: Sorted,
     links: Mapping[str, tuple[str, str, bytes | None]],
     requests: Sequence[Request],
     started: Sequence[Future[None]],
@@ -81,9 +103,9 @@ def _answered(
     _wait(work, requests, started)
     result.requests = sum(request.calls for request in requests)
     result.interrupted = next((request.error for request in requests if request.error), None)
-    rows = _link_rows(work, linked, untouched, requests, result)
+    rows = _link_rows(work, page, requests, result)
     fresh = [row for row in rows if row[1] not in links]
-    result.write = partial(_write, requests, fresh, [row for row in rows if row[1] in links])
+    result.write = partial(_write, work, page, requests, fresh, [row for row in rows if row[1] in links])
     return result
 
 
@@ -97,9 +119,18 @@ def _wait(work: Work, requests: Sequence[Request], started: Sequence[Future[None
 
 
 def _write(
-    requests: Sequence[Request], fresh: Sequence[tuple[object, ...]], known: Sequence[tuple[object, ...]]
+    work: Work,
+    page: Sorted,
+    requests: Sequence[Request],
+    fresh: Sequence[tuple[object, ...]],
+    known: Sequence[tuple[object, ...]],
 ) -> None:
     write_outcomes(requests)
+    page.departed.write(work)
+    back = [row[1] for row in fresh if row[1] in page.former]
+    if back:  # a merge undone: done again it is news, whatever the closed link remembers
+        closed = CrossReference.objects.filter(flow=work.route.flow, source_id__in=back)
+        closed.filter(state=LinkState.SUPERSEDED).update(raw_digest=None)
     storage.insert(LINKS, fresh)
     storage.upsert(LINKS, known)
 
@@ -113,52 +144,105 @@ def known_links(digests: Sequence[bytes]) -> set[bytes]:
     return storage.known(CrossReference, "raw_digest", digests)
 
 
-def _links(work: Work, keys: Sequence[str]) -> dict[str, tuple[str, str, bytes | None]]:
-    """source id → (target id, state, sent digest)."""
+def _links(work: Work, keys: Sequence[str]) -> tuple[dict[str, tuple[str, str, bytes | None]], set[str]]:
+    """source id → (target id, state, sent digest) of live links, and the keys of those closed by a merge."""
     rows = storage.fetch(
         CrossReference,
         ["source_id", "target_id", "state", "sent_digest"],
         "source_id",
         keys,
-        f"{storage.BY_KEY} AND state <> 'superseded'",
+        storage.BY_KEY,
         [work.route.flow.pk],
     )
-    return {row[0]: (row[1], row[2], row[3]) for row in rows}
+    live = {row[0]: (row[1], row[2], row[3]) for row in rows if row[2] != LinkState.SUPERSEDED}
+    return live, {row[0] for row in rows if row[2] == LinkState.SUPERSEDED}
 
 
-def _encode(
+def _sort(
     work: Work,
     found: Sequence[Candidate],
     links: dict[str, tuple[str, str, bytes | None]],
     result: PageResult,
-) -> tuple[list[Linked], list[Linked]]:
-    """What must be sent, and what differs only in ways the target never sees."""
+) -> Sorted:
     records = [one.record for one in found if not isinstance(one.record, Gone | Excluded)]
+    owned = confirmed(work, records) if work.route.inlet.after else {}
+    kept_back = withheld(work, list(owned.values())) if work.route.inlet.entity == "consent" else {}
     strangers = [record for record in records if not links.get(record.key, ("", "", None))[0]]
-    matches = work.adoption.match(strangers)
-    changed: list[Linked] = []
-    untouched: list[Linked] = []
+    matches = {} if work.route.inlet.after else work.adoption.match(strangers)
+    page = Sorted(departed=Departed(told_elsewhere=bool(work.route.inlet.after)))
     for candidate in found:
-        record = candidate.record
-        if isinstance(record, Gone | Excluded):
-            result.put(Bucket.EXCLUDED, candidate.key)
-            continue
         target_id, state, sent = links.get(candidate.key, ("", "", None))
-        match = matches.get(candidate.key, Match(target_id))
-        if match.ambiguous or match.contested_by:
-            _dispute(candidate, match, result)
-            continue
-        linked = _linked(work, candidate, record, match, result)
-        if linked is None:
-            continue
-        same = state == LinkState.ACTIVE and sent == linked.sent_digest and not work.forced and not match.adopt
-        (untouched if same else changed).append(linked)
-    return changed, untouched
+        if isinstance(candidate.record, Gone):
+            page.departed.note(candidate, target_id, state, result)
+        elif isinstance(candidate.record, Excluded):
+            result.put(Bucket.EXCLUDED, candidate.key)
+            if not state and not work.route.inlet.after:  # known to the sweep, which would miss it each night
+                page.later.append(candidate)
+        elif work.route.inlet.after and candidate.key not in owned:
+            _hold(work, candidate, state, page, result)
+        elif candidate.key in kept_back:
+            _keep_back(candidate, kept_back[candidate.key], result)
+            if sent is not None:  # the target may say something else by now: the next opt-out is sent again
+                page.kept_back.append((candidate, target_id, state))
+        else:
+            record = owned.get(candidate.key, candidate.record)
+            match = matches.get(candidate.key, Match(target_id))
+            _decide(work, candidate, record, match, (state, sent), page, result)
+    return page
+
+
+def _hold(work: Work, candidate: Candidate, state: str, page: Sorted, result: PageResult) -> None:
+    """From the ERP the record waits for its customer; a contact that is no customer of the ERP's is none of it, but
+    its opt-out follows if it becomes one. What was told once is told, whatever became of its customer."""
+    if work.route.inlet.effect is Effect.KEYED and state == LinkState.ACTIVE:
+        result.unchanged += 1
+        result.settled.append(candidate.key)
+    elif work.route.stream.after or _from_erp(work):
+        result.put(Bucket.HELD, candidate.key)
+        page.held.append(candidate)
+    else:
+        result.put(Bucket.EXCLUDED, candidate.key)
+        if getattr(candidate.record, "given", "") == "no" and state != LinkState.EXCLUDED:
+            page.later.append(candidate)
+
+
+def _keep_back(candidate: Candidate, conflict: Finding | None, result: PageResult) -> None:
+    result.put(Bucket.EXCLUDED, candidate.key)
+    result.settled.append(candidate.key)  # a conflict of before is over unless it is here again
+    if conflict:
+        result.findings.append(conflict)
+
+
+def _from_erp(work: Work) -> bool:
+    return "customer" in work.route.source.streams
+
+
+def _decide(
+    work: Work,
+    candidate: Candidate,
+    record: Record,
+    match: Match,
+    before: tuple[str, bytes | None],
+    page: Sorted,
+    result: PageResult,
+) -> None:
+    if match.ambiguous or match.contested_by:
+        _dispute(candidate, match, result)
+        return
+    linked = _linked(work, candidate, record, match, result)
+    if linked is None:
+        return
+    state, sent = before
+    same = state == LinkState.ACTIVE and sent == linked.sent_digest and not work.forced and not match.adopt
+    if work.route.inlet.effect is Effect.KEYED:  # told once; what changed since would be a second message
+        same = state == LinkState.ACTIVE
+    (page.untouched if same else page.changed).append(linked)
 
 
 def _linked(work: Work, candidate: Candidate, record: Record, match: Match, result: PageResult) -> Linked | None:
     inlet = work.route.inlet
     try:
+        target_key = _target_key(inlet, record)
         payload, faults = inlet.encode(record, Known(match.target_id))
         digest = work.digest(payload.body)
         if match.adopt:
@@ -168,7 +252,14 @@ def _linked(work: Work, candidate: Candidate, record: Record, match: Match, resu
         result.findings.append(Finding(error.kind, candidate.key, error.field, error.message, error.value))
         return None
     candidate.faults.extend(faults)
-    return Linked(candidate, record, match.target_id, inlet.identify(record), digest, payload)
+    return Linked(candidate, record, match.target_id, target_key, digest, payload)
+
+
+def _target_key(inlet: Inlet, record: Record) -> str:
+    key = inlet.identify(record)
+    if len(key) > LONGEST_KEY or not storable(key):
+        raise RecordError("does_not_fit", "account", f"Its key in the target has {len(key):,} characters.", key[:100])
+    return key
 
 
 def _dispute(candidate: Candidate, match: Match, result: PageResult) -> None:
@@ -195,27 +286,28 @@ def _dispute(candidate: Candidate, match: Match, result: PageResult) -> None:
 
 def _link_rows(
     work: Work,
-    linked: Sequence[Linked],
-    untouched: Sequence[Linked],
+    page: Sorted,
     requests: Sequence[Request],
     result: PageResult,
 ) -> list[tuple[object, ...]]:
     outcomes = {one.key: (one, request) for request in requests for one in request.results}
     now, key = clock.now(), email_key()
-    rows = []
-    for one in untouched:
+    rows = [_waiting_row(work, one, LinkState.HELD, now) for one in page.held]
+    rows += [_waiting_row(work, one, LinkState.EXCLUDED, now) for one in page.later]
+    rows += [_forgotten_row(work, *one, now) for one in page.kept_back]
+    for one in page.untouched:
         result.unchanged += 1
         result.settled.append(one.candidate.key)
         result.findings += fault_findings(one.candidate)
         rows.append(_row(work, one, one.target_id, True, now, key))
-    for one in linked:
+    for one in page.changed:
         answer, request = outcomes[one.candidate.key]
         if answer.outcome is Outcome.ACCEPTED:
             result.put(Bucket.ACCEPTED, one.candidate.key)
             result.settled.append(one.candidate.key)
             if one.candidate.faults:
                 result.findings += fault_findings(one.candidate)
-            rows.append(_row(work, one, answer.target_id or one.target_id, True, now, key))
+            rows.append(_row(work, one, answer.target_id or one.target_id or _own_id(work, one), True, now, key))
         elif answer.outcome is Outcome.REJECTED:
             result.put(Bucket.REJECTED, one.candidate.key)
             result.findings.append(_refusal(one, answer, request))
@@ -235,6 +327,25 @@ def _refusal(one: Linked, answer: Result, request: Request) -> Finding:
     )
 
 
+def _own_id(work: Work, one: Linked) -> str:
+    """What the target keeps under our own key (an event) has no other id."""
+    return fitting_key(one.candidate.key, 60) if work.route.inlet.after else ""
+
+
+def _waiting_row(work: Work, candidate: Candidate, state: LinkState, now: object) -> tuple[object, ...]:
+    """A link that waits: its target key names the customer it waits for."""
+    record = candidate.record
+    waits_for = "" if isinstance(record, Gone | Excluded) else owner(record)
+    return (work.route.flow.pk, candidate.key, "", state.value, waits_for, None, None, None, now, now)
+
+
+def _forgotten_row(work: Work, candidate: Candidate, target_id: str, state: str, now: object) -> tuple[object, ...]:
+    """A link without its digests: what was sent before says nothing any more."""
+    record = candidate.record
+    key = "" if isinstance(record, Gone | Excluded) else work.route.inlet.identify(record)
+    return (work.route.flow.pk, candidate.key, target_id, state, key, None, None, None, now, now)
+
+
 def _row(work: Work, one: Linked, target_id: str, accepted: bool, now: object, key: bytes) -> tuple[object, ...]:
     """Digests are kept only while the record is accepted and its contact is known: else it is sent again."""
     known = accepted and bool(target_id)
@@ -242,7 +353,7 @@ def _row(work: Work, one: Linked, target_id: str, accepted: bool, now: object, k
     return (
         work.route.flow.pk,
         one.candidate.key,
-        target_id,
+        fitting_key(target_id, 60),
         LinkState.ACTIVE.value if accepted else LinkState.REJECTED.value,
         one.target_key,
         one.candidate.digest if known else None,

@@ -42,7 +42,7 @@ def tick() -> None:
 def schedule_flows() -> None:
     """A schedule for every flow that has none; what people changed stays."""
     for flow in flows.ensure():
-        if flow.schedule is None:
+        if flow.schedule is None and not flow.paused:
             schedules.write(flow, Schedule(minutes=MINUTES.get(flow.entity, 15)))
 
 

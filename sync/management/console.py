@@ -9,6 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError
 
 from connectors.errors import ConnectorError
 from sync import flows
@@ -48,6 +49,11 @@ class ConsoleCommand(BaseCommand):
             return super().execute(*args, **options)
         except ConnectorError as error:
             raise CommandError(" ".join(filter(None, (error.message, error.remedy))), returncode=1) from error
+        except OperationalError as error:
+            raise CommandError(f"The database does not answer: {error}", returncode=1) from error
+        except BrokenPipeError:  # whoever read the output (`| head`) has enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return None
 
     def flow(self, name: str) -> Flow:
         flows.ensure()
@@ -59,7 +65,8 @@ class ConsoleCommand(BaseCommand):
 
     def need_connections(self, flow: Flow) -> None:
         """Before a run is made: a run that cannot even open its two ends would only fail and wait on the flow."""
-        ends = [flows.connection(name).settings for name in (flow.source, flow.target)]
+        names = [name for name in (flow.source, flow.target) if name != flows.CONSOLE]
+        ends = [flows.connection(name).settings for name in names]
         missing = [variable for settings in ends for variable in settings.missing()]
         if missing:
             raise CommandError(f"Not set in the environment of this process: {', '.join(missing)}.", returncode=1)

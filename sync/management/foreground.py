@@ -66,12 +66,12 @@ def result(run: SyncRun) -> dict[str, Any]:
 def sentence(run: SyncRun) -> str:
     """The run for people."""
     said = f" {run.message}" if run.message else ""
-    if run.kind == "compare":
+    if run.kind != "sync":
         found = [f"{found['records']:,} {kind}" for kind, found in run.findings.items()]
         told = ", ".join(found) or "no difference"
-        return f"{run.flow} comparison {run.pk} {run.state}: {run.read:,} read; {told}.{said}"
+        return f"{run.flow} {run.get_kind_display().lower()} {run.pk} {run.state}: {run.read:,} read; {told}.{said}"
     buckets = ", ".join(f"{getattr(run, bucket):,} {bucket}" for bucket in Bucket if getattr(run, bucket))
+    nothing = "nothing new" if run.state == RunState.COMPLETED else "none of them to its end"
     return (
-        f"{run.flow} run {run.pk} {run.state}: {run.read:,} read ({buckets or 'nothing new'}), "
-        f"{run.writes} requests.{said}"
+        f"{run.flow} run {run.pk} {run.state}: {run.read:,} read ({buckets or nothing}), {run.writes} requests.{said}"
     )

@@ -2,25 +2,35 @@
 
 from sync.models.audit import AuditEvent
 from sync.models.budget import ApiBudget
+from sync.models.feed import FeedItem, ProductFeed
 from sync.models.flow import Flow, PendingKey
+from sync.models.inbox import InboxEvent
 from sync.models.issue import Comment, SyncIssue
 from sync.models.ledger import ControlTotal, LedgerEntry
 from sync.models.link import CrossReference
+from sync.models.mapping import MappingVersion
+from sync.models.observed import AttributionLink, EmarsysPurchase
 from sync.models.operation import BulkOperation
 from sync.models.run import Delivery, RunPage, SyncRun
 from sync.models.segment import SegmentCheck, SegmentFinding
 
 __all__ = [
     "ApiBudget",
+    "AttributionLink",
     "AuditEvent",
     "BulkOperation",
     "Comment",
     "ControlTotal",
     "CrossReference",
     "Delivery",
+    "EmarsysPurchase",
+    "FeedItem",
     "Flow",
+    "InboxEvent",
     "LedgerEntry",
+    "MappingVersion",
     "PendingKey",
+    "ProductFeed",
     "RunPage",
     "SegmentCheck",
     "SegmentFinding",

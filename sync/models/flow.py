@@ -3,6 +3,8 @@
 from django.conf import settings
 from django.db import models
 
+NOT_WANTED_YET = "Not switched on yet: press Switch on when both systems are ready for it."
+
 
 class Flow(models.Model):
     """One stream of one connection to one target, named `<connection>.<stream>`."""
@@ -17,7 +19,7 @@ class Flow(models.Model):
     paused_note = models.CharField(max_length=300, blank=True)
     paused_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
     freshness_minutes = models.PositiveIntegerField(default=60, help_text="How old the last completed run may be")
-    watermark = models.CharField(max_length=200, blank=True, help_text="Where the next read starts")
+    watermark = models.TextField(blank=True, help_text="Where the next read starts")
     schedule = models.OneToOneField(
         "django_celery_beat.PeriodicTask", models.SET_NULL, null=True, blank=True, related_name="flow"
     )
@@ -32,6 +34,11 @@ class Flow(models.Model):
     @property
     def paused(self) -> bool:
         return self.paused_at is not None
+
+    @property
+    def wanted(self) -> bool:
+        """Whether somebody has ever switched it on; a new kind of flow waits for that."""
+        return not self.paused or self.paused_note != NOT_WANTED_YET
 
 
 class PendingKey(models.Model):

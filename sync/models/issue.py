@@ -18,7 +18,7 @@ class SyncIssue(models.Model):
     entity = models.CharField(max_length=30)
     source_id = models.CharField(max_length=200, blank=True, help_text="Empty for a run or a target-only record")
     target_id = models.CharField(max_length=60, blank=True)
-    kind = models.CharField(max_length=40, choices=[(k.name, k.title) for k in KINDS.values()])
+    kind = models.CharField(max_length=40, help_text="One of the catalogue, or a connector's own word")
     field = models.CharField(max_length=60, blank=True)
     state = models.CharField(
         max_length=10, default=IssueState.OPEN, choices=[(s.value, s.value.capitalize()) for s in IssueState]

@@ -6,16 +6,18 @@ from django.db.models import F, Q
 
 from sync.catalogue import ACTIVE_RUNS, RunState
 
+KINDS = [("sync", "Sync"), ("compare", "Comparison"), ("sweep", "Key sweep")]
+
 
 class SyncRun(models.Model):
     """One execution of a flow. A crash goes on in the same row with the next epoch.
 
-    `kind` is sync, or compare for the read-only comparison (audit and reconcile): those count what they read
-    in `read` and what they found in `findings` ({kind: count}); the buckets stay empty.
+    `kind` is sync, compare for the read-only comparison (audit and reconcile) or sweep for the comparison of
+    keys alone: those count what they read in `read` and what they found in `findings`; the buckets stay empty.
     """
 
     flow = models.ForeignKey("sync.Flow", models.CASCADE, related_name="runs")
-    kind = models.CharField(max_length=10, default="sync", choices=[("sync", "Sync"), ("compare", "Comparison")])
+    kind = models.CharField(max_length=10, default="sync", choices=KINDS)
     state = models.CharField(max_length=10, default=RunState.QUEUED, choices=[(s.value, s.value) for s in RunState])
     trigger = models.CharField(max_length=20, default="manual")
     asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
@@ -33,11 +35,11 @@ class SyncRun(models.Model):
     wait_until = models.DateTimeField(null=True, blank=True)
     cancel_requested = models.BooleanField(default=False)
 
-    resume = models.CharField(max_length=400, blank=True)
+    resume = models.TextField(blank=True)
     scan_done = models.BooleanField(default=False)
-    watermark_from = models.CharField(max_length=200, blank=True)
-    watermark_to = models.CharField(max_length=200, blank=True)
-    mapping_version = models.CharField(max_length=60, blank=True)
+    watermark_from = models.TextField(blank=True)
+    watermark_to = models.TextField(blank=True)
+    mapping_version = models.CharField(max_length=200, blank=True)
     total = models.PositiveIntegerField(null=True, blank=True, help_text="How many the source says there are")
 
     read = models.PositiveIntegerField(default=0)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import psycopg
-from django.db import connection, models
+from django.db import connection, models, transaction
 
 from sync.storage.tables import Table
 
@@ -52,7 +52,8 @@ class PostgreSQL:
     def _copy(self, table: Table, rows: Iterable[Sequence[Any]]) -> None:
         names = ", ".join(table.columns)
         temporary = f"incoming_{table.name}"
-        with self._cursor() as cursor:
+        # Outside a transaction the temporary table would be gone with the statement that made it.
+        with transaction.atomic(), self._cursor() as cursor:
             cursor.execute(
                 f"CREATE TEMPORARY TABLE {temporary} ON COMMIT DROP AS SELECT {names} FROM {table.name} WITH NO DATA"
             )

@@ -181,3 +181,15 @@ def took(thing: Any) -> str:
     """How long a delivery was on its way: `0.8 s`."""
     seconds = (thing.finished_at - thing.intended_at).total_seconds()
     return f"{seconds:.1f} s" if seconds < 10 else duration(seconds)
+
+
+@register.filter
+def words(name: Any) -> str:
+    """A stream's or entity's name as people say it: `order_event` is an order event."""
+    return str(name).replace("_", " ")
+
+
+@register.filter
+def pairs(mapping: Any) -> list[tuple[Any, Any]]:
+    """(key, value) of a mapping, the largest value first; none of nothing."""
+    return sorted(mapping.items(), key=lambda pair: pair[1], reverse=True) if mapping else []

@@ -29,7 +29,8 @@ class Command(ConsoleCommand):
             raise CommandError(
                 f"Nothing is read from {options['connection']!r}. Connections that are: {known}.", returncode=2
             )
-        failed = [flow.name for flow in of_connection if not self._audit(flow, options["json"])]
+        audited = [flow for flow in of_connection if flow.wanted or options["flow"]]
+        failed = [flow.name for flow in audited if not self._audit(flow, options["json"])]
         if failed:
             raise CommandError(f"Not audited: {', '.join(failed)}.", returncode=1)
 

@@ -13,6 +13,8 @@ from sync.management.console import ConsoleCommand
 
 
 class Command(ConsoleCommand):
+    requires_migrations_checks = False  # it reads the environment and asks no database
+
     help = "Lists every connection and connector, their settings and which are missing; --check calls each system."
 
     def arguments(self, parser: ArgumentParser) -> None:
@@ -46,7 +48,7 @@ def _told(connection: Connection, call: bool) -> dict[str, Any]:
                 "default": setting.default,
                 "set": _is_set(connection, name),
             }
-            for name, setting in connection.connector.settings.items()
+            for name, setting in settings.known.items()
         ],
         "missing": settings.missing(),
     }

@@ -6,6 +6,7 @@ from typing import Any
 from sync.catalogue import Bucket, RunState
 from sync.management.console import ConsoleCommand
 from sync.models import SyncRun
+from sync.models.run import KINDS
 
 NUMBERS = ("read", *(bucket.value for bucket in Bucket))
 COLUMNS = {
@@ -21,7 +22,7 @@ class Command(ConsoleCommand):
     def arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--flow", help="only this flow's")
         parser.add_argument("--state", choices=[state.value for state in RunState])
-        parser.add_argument("--kind", choices=["sync", "compare"])
+        parser.add_argument("--kind", choices=[kind for kind, _ in KINDS])
         parser.add_argument("--limit", type=int, default=20)
 
     def handle(self, *args: Any, **options: Any) -> None:

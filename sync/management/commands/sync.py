@@ -34,6 +34,8 @@ class Command(ConsoleCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         flow = self.flow(options["flow"])
         self.need_connections(flow)
+        if flow.paused:
+            raise CommandError(f"{flow} is paused: {flow.paused_note} (manage.py resume {flow})", returncode=1)
         ids = keys(options["ids"])
         if ids:
             pending.note(flow, ids, "pasted")

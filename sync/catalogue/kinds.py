@@ -1,65 +1,8 @@
-"""Vocabulary: teams, states, and every kind of exception with its meaning, remedy and owner."""
+"""Every kind of exception with its meaning, remedy and owner."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 
-
-class Team(StrEnum):
-    MARKETING = "marketing"
-    FINANCE = "finance"
-    OPERATIONS = "operations"
-
-
-class RunState(StrEnum):
-    QUEUED = "queued"
-    RUNNING = "running"
-    WAITING = "waiting"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    LOST = "lost"
-
-
-ACTIVE_RUNS = (RunState.QUEUED, RunState.RUNNING, RunState.WAITING)
-
-
-class Bucket(StrEnum):
-    """Where each record that was read ends, exactly once."""
-
-    ACCEPTED = "accepted"
-    UNCHANGED = "unchanged"
-    EXCLUDED = "excluded"
-    HELD = "held"
-    REJECTED = "rejected"
-    UNKNOWN = "unknown"
-
-
-class LedgerState(StrEnum):
-    SENDING = "sending"
-    ACCEPTED = "accepted"
-    EXCLUDED = "excluded"
-    HELD = "held"
-    REJECTED = "rejected"
-    UNKNOWN = "unknown"
-
-
-class LinkState(StrEnum):
-    ACTIVE = "active"
-    REJECTED = "rejected"
-    SUPERSEDED = "superseded"
-    ARCHIVED = "archived"
-    EXCLUDED = "excluded"
-    HELD = "held"
-
-
-class IssueState(StrEnum):
-    OPEN = "open"
-    RETRYING = "retrying"
-    WAIVED = "waived"
-    RESOLVED = "resolved"
-
-
-OPEN_ISSUES = (IssueState.OPEN, IssueState.RETRYING)
+from sync.catalogue.states import Team
 
 
 @dataclass(frozen=True)
@@ -74,8 +17,17 @@ class Kind:
     retry_helps: str = "After its cause is fixed in the ERP, press Retry."
 
 
-def _kinds(*kinds: Kind) -> dict[str, Kind]:
-    return {kind.name: kind for kind in kinds}
+class _Kinds(dict[str, Kind]):
+    """Kinds by name. A connector may bring one that is not described here: it is shown by its name."""
+
+    def __missing__(self, name: str) -> Kind:
+        title = name.replace("_", " ").capitalize()
+        meaning = "The record did not get through; the message says why."
+        return Kind(name, title, Team.MARKETING, meaning, "Do what the message says, then press Retry.")
+
+
+def _kinds(*kinds: Kind) -> _Kinds:
+    return _Kinds((kind.name, kind) for kind in kinds)
 
 
 KINDS = _kinds(
@@ -136,6 +88,21 @@ KINDS = _kinds(
         "Read Emarsys' answer below, correct the value it names, then retry.",
     ),
     Kind(
+        "duplicate_article",
+        "Article number used twice",
+        Team.MARKETING,
+        "Two articles, of two companies for example, have one number: the feed can list only one of them.",
+        "Give one of them another number in the ERP, or keep one company's articles out of the feed.",
+        "Retry reads the article again; the next complete run says whether its number is free.",
+    ),
+    Kind(
+        "does_not_fit",
+        "Value cannot be kept",
+        Team.OPERATIONS,
+        "A value of this record is longer or larger than the console keeps, or has characters no database stores.",
+        "Correct the value in the ERP; the message names it.",
+    ),
+    Kind(
         "malformed_row",
         "Unreadable record",
         Team.OPERATIONS,
@@ -193,8 +160,9 @@ KINDS = _kinds(
         "held_for_parent",
         "Orders held for a contact",
         Team.FINANCE,
-        "These orders wait until their customer's contact is confirmed in Emarsys; their revenue is not there yet.",
-        "Resolve the customer's own exception; the orders follow by themselves.",
+        "These records wait until their customer's contact is confirmed in Emarsys: the revenue of orders is not there "
+        "yet, and of events nobody is told yet.",
+        "Resolve the customer's own exception; what waits follows by itself.",
         "Retry looks whether the contact is there now.",
     ),
     Kind(
@@ -290,6 +258,67 @@ KINDS = _kinds(
         "Retry is not offered: sending blindly could double the revenue.",
     ),
     Kind(
+        "merged_customer",
+        "Merged in the ERP",
+        Team.MARKETING,
+        "Two customers became one in the ERP. The loser's contact is still in Emarsys and may get campaigns twice.",
+        "Look at both contacts: keep the one with the history, unsubscribe or empty the other. Nothing was deleted.",
+        "It closes when the customer is active in the ERP again; else waive it once the contact is dealt with.",
+    ),
+    Kind(
+        "archived_contactable",
+        "Archived in the ERP, contact still there",
+        Team.MARKETING,
+        "The ERP no longer keeps this customer as active, but campaigns can still reach its contact.",
+        "Decide whether the contact may still be written to; nothing was deleted in Emarsys.",
+        "It closes when the customer is active in the ERP again; else waive it once the contact is dealt with.",
+    ),
+    Kind(
+        "gone_from_source",
+        "No longer listed by the ERP",
+        Team.MARKETING,
+        "The key sweep did not find this record in the ERP. Nothing was changed in Emarsys: absence deletes nothing.",
+        "Look in the ERP whether the record was deleted, merged or moved to a company that is not read.",
+        "The next sweep closes it when the record is listed again.",
+    ),
+    Kind(
+        "consent_conflict",
+        "Consent differs",
+        Team.MARKETING,
+        "One system says that this person agreed, but has nothing that proves it; the other says that they opted out. "
+        "The opt-out stays in force.",
+        "Look for the form or double opt-in. Found: enter it as evidence. Not found: opt the person out in both.",
+    ),
+    Kind(
+        "consent_without_evidence",
+        "Opt-in without evidence",
+        Team.MARKETING,
+        "A bare yes lifts no opt-out: the opt-in was not passed on.",
+        "Find the form, the double opt-in or the signed source and enter it where the consent is kept.",
+    ),
+    Kind(
+        "consent_unknown",
+        "Consent unknown",
+        Team.MARKETING,
+        "Nobody knows whether this person agreed; unknown is neither yes nor no, and nothing was passed on.",
+        "Ask the person, or leave it: no campaign reaches them.",
+    ),
+    Kind(
+        "event_not_mapped",
+        "Event has no message",
+        Team.OPERATIONS,
+        "The order event is not assigned to an external event, so its customer is told nothing.",
+        "Name the external event in the connection's EVENTS setting, or exclude the event there.",
+    ),
+    Kind(
+        "feed_shrunk",
+        "Product feed shrank",
+        Team.OPERATIONS,
+        "The new feed lost so many articles that it was not published; Emarsys still fetches the one before.",
+        "Look at the articles that are missing. If they are really gone, publish the version with a reason.",
+        "The next run makes a new version; it goes out by itself when it is complete again.",
+    ),
+    Kind(
         "run_unavailable",
         "System does not answer",
         Team.OPERATIONS,
@@ -328,7 +357,14 @@ def kind(name: str) -> Kind:
     return KINDS[name]
 
 
-OWNERS = {"sale": Team.FINANCE, "customer": Team.MARKETING}
+OWNERS = {
+    "sale": Team.FINANCE,
+    "attribution": Team.FINANCE,
+    "purchase": Team.FINANCE,
+    "customer": Team.MARKETING,
+    "consent": Team.MARKETING,
+    "order_event": Team.OPERATIONS,
+}
 """Whose desk a kind without an owner of its own lands on: a refused sale is finance's, a contact marketing's."""
 
 

@@ -1,0 +1,173 @@
+"""The kinds that connectors' mappings raise beside those of the engine."""
+
+from sync.catalogue.kinds import Kind
+from sync.catalogue.states import Team
+
+OF_CONNECTORS = (
+    Kind(
+        "unmapped_value",
+        "Value not in the mapping",
+        Team.OPERATIONS,
+        "The ERP uses a word that no table of the mapping file knows; the record waits and its meaning is not guessed.",
+        "Add the word to the mapping’s table, give the file the next version and try it against a captured reply.",
+        "When the new version is in place, press Retry.",
+    ),
+    Kind(
+        "unknown_status",
+        "Status not known",
+        Team.OPERATIONS,
+        "The ERP shows a status word that is in neither of its vocabularies; the record was kept without a status.",
+        "Tell an administrator the word; it may come from a change of the ERP.",
+    ),
+    Kind(
+        "unreadable_value",
+        "Value not readable",
+        Team.OPERATIONS,
+        "A value is not what the mapping says it is, a date for example. A record that needs it waits; others went on "
+        "without it.",
+        "Correct the value in the ERP, or the format in the mapping file if all records have it.",
+    ),
+    Kind(
+        "bad_row",
+        "Unreadable row of a file",
+        Team.OPERATIONS,
+        "A row of a dropped file cannot be read; the others of its file went on. It stands in the file’s rejects.",
+        "Ask the site to correct the row and to send it again.",
+        "The next file with the record closes it.",
+    ),
+    Kind(
+        "placeholder_email",
+        "Placeholder instead of an e-mail",
+        Team.MARKETING,
+        "The ERP holds an address such as noemail@… that belongs to nobody; the contact was synced without an e-mail.",
+        "Ask the customer for the address, or empty the field in the ERP.",
+    ),
+    Kind(
+        "unsupported_characters",
+        "Characters that Emarsys does not take",
+        Team.MARKETING,
+        "The value has emoji or the like; the contact was synced without it.",
+        "Write the value without them in the ERP.",
+    ),
+    Kind(
+        "merge_without_survivor",
+        "Merged, and into whom is not said",
+        Team.MARKETING,
+        "The ERP marks this customer as merged but does not name the customer that stays.",
+        "Enter the survivor in the ERP, or make the customer active again.",
+    ),
+    Kind(
+        "merged_into_itself",
+        "Merged into itself",
+        Team.MARKETING,
+        "The ERP says that this customer was merged into itself, which cannot be meant.",
+        "Correct the survivor in the ERP.",
+    ),
+    Kind(
+        "unproven_opt_out",
+        "Opt-out nobody may have given",
+        Team.MARKETING,
+        "The No came with an order form, which says No on every order: it proves no opt-out and is not passed on. What "
+        "Emarsys knows of this person stays as it is.",
+        "If the person did opt out, enter it in the ERP with its own date and source; else waive it.",
+    ),
+    Kind(
+        "unknown_stock",
+        "Stock not known",
+        Team.MARKETING,
+        "The ERP does not say how many of this article can be sold, so the feed shows it as not available.",
+        "Ask the warehouse to keep the article’s stock in the ERP, or waive it for articles without stock.",
+    ),
+    Kind(
+        "free_discrepancy",
+        "Stock does not add up",
+        Team.MARKETING,
+        "The free stock the ERP reports differs from physical less allocated, quarantined and reserved.",
+        "Ask the warehouse which figure is right; the reported one is used.",
+    ),
+    Kind(
+        "other_currency",
+        "Price in another currency",
+        Team.MARKETING,
+        "The article’s price is not in the currency of the Emarsys account, so the feed does not list it.",
+        "Give the article a price in the account’s currency, or set the feed’s currency for the connection.",
+    ),
+    Kind(
+        "unbalanced",
+        "Lines do not add up to the total",
+        Team.FINANCE,
+        "Lines and charges of this document give another sum than its total; the lines were sent as they are.",
+        "Check discounts, charges and tax of the document in the ERP.",
+    ),
+    Kind(
+        "document_without_lines",
+        "Document without lines",
+        Team.FINANCE,
+        "The document has no line that can be read, so there is nothing to send.",
+        "Check the document in the ERP.",
+    ),
+    Kind(
+        "order_not_known",
+        "Despatch before its order",
+        Team.OPERATIONS,
+        "A despatch names an order that was not read yet, so nobody can be told about it.",
+        "Usually the next run brings the order. If not, look for it in the ERP.",
+    ),
+    Kind(
+        "order_not_found",
+        "Parcel without its order",
+        Team.OPERATIONS,
+        "A parcel names an order that the ERP does not show, so nobody can be told about it.",
+        "Look for the order in the ERP: deleted, or in a company that is not read?",
+    ),
+    Kind(
+        "no_event",
+        "Order without an event",
+        Team.OPERATIONS,
+        "The order is neither confirmed nor cancelled, so there is nothing to tell.",
+        "Nothing to do: it is told when the order moves on.",
+    ),
+    Kind(
+        "reserved_name",
+        "Name that Emarsys keeps for itself",
+        Team.OPERATIONS,
+        "One value of the event has a name that Emarsys reserves; the event was sent without it.",
+        "Ask an administrator to give the value another name.",
+    ),
+    Kind(
+        "other_channel",
+        "Consent for another channel",
+        Team.MARKETING,
+        "The target keeps consent for e-mail only; this one is about another channel and was not passed on.",
+        "Nothing to do, unless the channel was entered by mistake.",
+    ),
+    Kind(
+        "unsupported_channel",
+        "Channel that is not written there",
+        Team.MARKETING,
+        "This connection writes consent for one channel only; this one was not passed on.",
+        "Ask an administrator whether the connection should write this channel, too.",
+    ),
+    Kind(
+        "unknown_channel",
+        "Channel without a flag",
+        Team.MARKETING,
+        "The site has no flag for this channel, so the consent was not passed on.",
+        "Ask an administrator to add the channel to the mapping, if the site keeps it at all.",
+    ),
+    Kind(
+        "unknown_consent",
+        "Consent not known",
+        Team.MARKETING,
+        "It is neither yes nor no, so nothing was written.",
+        "Ask the person, or leave it: no campaign reaches them.",
+    ),
+    Kind(
+        "unknown_choice",
+        "Opt-in neither yes nor no",
+        Team.MARKETING,
+        "Emarsys exported an opt-in that is neither true, false nor empty, so it was not passed on.",
+        "Look at the contact’s opt-in in Emarsys and set it again.",
+    ),
+)
+"""Messages of webhooks that cannot be read are no exceptions: the inbox keeps them."""

@@ -1,0 +1,63 @@
+"""Links that wait for a customer: told as one exception a customer, and released when its contact is confirmed."""
+
+from django.db.models import Count, Q, QuerySet
+
+from sync import issues, pending
+from sync.catalogue import LinkState
+from sync.issues import Finding
+from sync.models import CrossReference, Flow
+
+
+def after_run(flow: Flow, run_id: int) -> None:
+    """One exception per missing customer, however many records wait for it."""
+    waiting = (
+        CrossReference.objects.filter(flow=flow, state=LinkState.HELD).values("target_key").annotate(n=Count("id"))
+    )
+    findings = [
+        Finding(
+            "held_for_parent",
+            source_id=group["target_key"],
+            field=flow.entity,
+            message=f"{_number(group['n'], flow.entity)} for the contact of customer {group['target_key']}.",
+            records=group["n"],
+            blocked_by=group["target_key"],
+        )
+        for group in waiting
+    ]
+    if not findings and not flow.issues.filter(kind="held_for_parent", field=flow.entity).exists():
+        return
+    issues.raise_all(flow, run_id, findings)
+    still = [finding.source_id for finding in findings]
+    kept = flow.issues.filter(kind="held_for_parent", source_id__in=still).values_list("pk", flat=True)
+    proof = "The contact is confirmed; what waited for it was released."
+    issues.resolve_where(flow, proof, keep=kept, kind="held_for_parent", field=flow.entity)
+
+
+def _number(count: int, entity: str) -> str:
+    noun = entity.replace("_", " ")
+    return f"1 {noun} waits" if count == 1 else f"{count:,} records ({noun}) wait"
+
+
+def release(customers_flow: Flow) -> None:
+    """After a run of the customers: their records that waited are looked at again."""
+    links = CrossReference.objects.filter(flow=customers_flow)
+    confirmed = links.filter(state=LinkState.ACTIVE).exclude(target_id="")
+    merged = links.filter(state=LinkState.SUPERSEDED, superseded_by__isnull=False)
+    source, target = customers_flow.source, customers_flow.target
+    for flow in Flow.objects.filter(source=source, target=target).exclude(pk=customers_flow.pk):
+        named = Q(target_key__in=confirmed.values("source_id")) | Q(target_key__in=merged.values("source_id"))
+        _ask(flow, waiting(flow, LinkState.HELD).filter(named))
+    for flow in Flow.objects.filter(source=target, target=source):
+        _ask(flow, waiting(flow, LinkState.EXCLUDED).filter(target_key__in=confirmed.values("target_key")))
+
+
+def waiting(flow: Flow, state: LinkState) -> QuerySet[CrossReference]:
+    return CrossReference.objects.filter(flow=flow, target_id="", state=state)  # the index goes by target_id
+
+
+def _ask(flow: Flow, links: QuerySet[CrossReference]) -> None:
+    keys = list(links.values_list("source_id", flat=True))
+    if keys and flow.paused:
+        pending.note(flow, keys, "released")
+    elif keys:
+        pending.ask(flow, keys, "released")
