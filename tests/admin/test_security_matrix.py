@@ -11,8 +11,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from sync.models import BulkOperation, Delivery, LedgerEntry, SegmentCheck
-from tests.admin import desk_records, sample_runs
+from sync.models import BulkOperation, Delivery, Flow, LedgerEntry, ProductFeed, SegmentCheck
+from tests.admin import arrived, desk_records, sample_runs
 from tests.admin.console_addresses import address, names
 from tests.admin.desk_records import person
 
@@ -36,6 +36,15 @@ MATRIX: dict[str, tuple[str, str]] = {
     "auth_user_change": ("a", "a"),
     "auth_user_password_change": ("a", "a"),
     "sync_auditevent_changelist": ("av", "av"),
+    "console_connections": ("av", "av"),
+    "console_connection": ("av", "av"),
+    "console_connection_test": ("", "a"),
+    "console_connection_try": ("", "a"),
+    "sync_inboxevent_changelist": ("av", "av"),
+    "sync_productfeed_changelist": ("mav", "mav"),
+    "sync_productfeed_publish": ("", "a"),
+    "sync_attributionlink_changelist": (ALL, ALL),
+    "sync_emarsyspurchase_changelist": (ALL, ALL),
     "sync_flow_changelist": (ALL, ALL),
     "sync_flow_change": (ALL, ""),
     "sync_flow_run": ("", "a"),
@@ -111,6 +120,12 @@ def a_ledger_entry() -> LedgerEntry:
     return found
 
 
+def a_refused_feed(flow: Flow) -> ProductFeed:
+    return ProductFeed.objects.create(
+        flow=flow, state="refused", items=1, before=9, digest="d", content=b"", created_at=timezone.now()
+    )
+
+
 def sample_objects() -> dict[str, dict[str, object]]:
     """One object of every kind, and the arguments of each address that needs one."""
     flow = desk_records.flow()
@@ -119,6 +134,7 @@ def sample_objects() -> dict[str, dict[str, object]]:
     bulk = BulkOperation.objects.create(query={"ids": [issue.pk]}, asked_by=person("admin"))
     segment = SegmentCheck.objects.create(connection="emarsys", segment_id="1", name="Gold")
     fay = person("finance", "fay")
+    arrived.everything()
     sent = Delivery.objects.create(
         run=run, flow=flow, key=f"k{run.pk}", epoch=1, records=1, keys=b"", intended_at=timezone.now()
     )
@@ -127,6 +143,8 @@ def sample_objects() -> dict[str, dict[str, object]]:
         "auth_user_change": {"object_id": fay.pk},
         "auth_user_password_change": {"id": fay.pk},
         "sync_flow_change": {"object_id": flow.pk},
+        "sync_productfeed_publish": {"pk": a_refused_feed(flow).pk},
+        **{f"console_connection{view}": {"name": "emarsys"} for view in ("", "_test", "_try")},
         "sync_syncrun_change": {"object_id": run.pk},
         "sync_syncrun_records": {"pk": run.pk, "bucket": "accepted"},
         "sync_syncissue_settle": {"object_id": lost.pk, "arrived": "arrived"},

@@ -15,7 +15,7 @@ from django.urls import path
 from integration_console import urls
 from sync.catalogue import KINDS
 from sync.models import AuditEvent, CrossReference
-from tests.admin import desk_records, sample_runs
+from tests.admin import arrived, desk_records, sample_runs
 from tests.admin.console_addresses import address, names
 from tests.admin.desk_records import CANARY, person
 from tests.admin.test_security_matrix import MATRIX, ROLES, client_of, sample_objects
@@ -145,8 +145,11 @@ def test_an_injected_text_is_inert_on_every_page() -> None:
     flow.paused_note = flow.watermark = attack
     flow.save()
     sample_runs.finished(flow, rejected=3, message=attack, state="failed", trigger="x'><b onx=1>")
-    for kind in list(KINDS)[:5]:
-        desk_records.issue(kind, attack[:60], message=attack, erp_value=attack, target_value=attack)
+    arrived.everything(attack)
+    for kind in (*list(KINDS)[:5], "merged_customer", "consent_conflict", "unmapped_value"):
+        issue = desk_records.issue(kind, attack[:60], message=attack, erp_value=attack, target_value=attack)
+        html = client.get(f"/console/sync/syncissue/{issue.pk}/change/").content.decode()
+        assert inline_code(html) == [], kind
     for name in names():
         html = client.get(address(name, arguments.get(name, {}))).content.decode()
         assert inline_code(html) == [], name

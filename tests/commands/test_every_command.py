@@ -1,6 +1,9 @@
 """What holds for every command."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,7 @@ from tests.sync.conftest import Load, people
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 COMMANDS = sorted(path.stem for path in (ROOT / "sync/management/commands").glob("[a-z]*.py"))
-OF_A_FLOW = ("cancel", "pause", "reconcile", "resume", "sync")
+OF_A_FLOW = ("cancel", "pause", "reconcile", "resume", "sweep", "sync")
 
 
 def test_every_command_has_a_test() -> None:
@@ -42,4 +45,27 @@ def test_an_unknown_flow_is_wrong_usage_and_the_answer_names_those_there_are(
     load(people(1))
     ran = run(command, "dynamics365.nothing")
     assert ran.code == 2
-    assert "dynamics365.customer, dynamics365.sale" in ran.err
+    assert "Flows here: dynamics365.customer, " in ran.err
+
+
+def test_a_reader_that_has_enough_is_no_error() -> None:
+    """`manage.py connectors | head -1`"""
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "connectors"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    said = process.stderr.read()
+    process.wait(60)
+    process.stderr.close()
+    assert "Traceback" not in said
+    assert "BrokenPipe" not in said
+
+
+def test_a_database_that_is_not_there_is_said_in_a_sentence() -> None:
+    gone = os.environ | {"DATABASE_URL": "postgresql://nobody@127.0.0.1:9/nothing", "PYTHONWARNINGS": "ignore"}
+    ran = subprocess.run([sys.executable, "manage.py", "runs"], cwd=ROOT, env=gone, capture_output=True, text=True)
+    assert ran.returncode == 1
+    assert "The database does not answer: " in ran.stderr
+    assert "Traceback" not in ran.stderr

@@ -16,7 +16,7 @@ def test_flows_show_schedule_state_and_age(run: Run, load: Load) -> None:
     load(people(2))
     schedules.write(flow(), Schedule(minutes=15))
     run("sync", CUSTOMERS)
-    customers, sales = run("flows", "--json").rows
+    customers, sales = (row for row in run("flows", "--json").rows if row["state"] != "paused")
     assert (customers["name"], customers["state"], customers["schedule"]) == (CUSTOMERS, "idle", "every 15 minutes")
     assert (customers["last_run"], customers["age_minutes"]) == ("completed", 0)
     assert (sales["name"], sales["last_run"], sales["age_minutes"]) == (SALES, "never", None)
@@ -66,11 +66,38 @@ def test_runs_are_listed_newest_first_with_filters(run: Run, load: Load) -> None
 def test_a_paused_flow_says_why_and_resumes(run: Run, load: Load) -> None:
     load(people(1))
     assert run("pause", CUSTOMERS, "--note", "The ERP is being upgraded").code == 0
-    [customers, _] = run("flows", "--json").rows
+    customers = next(row for row in run("flows", "--json").rows if row["name"] == CUSTOMERS)
     assert (customers["state"], customers["paused_note"]) == ("paused", "The ERP is being upgraded")
     assert run("resume", CUSTOMERS, "--json").one["paused_at"] is None
     assert not Flow.objects.get(name=CUSTOMERS).paused
     assert "was not paused" in run("resume", CUSTOMERS).out
+
+
+def test_a_flow_that_nobody_switched_on_says_how(run: Run, load: Load) -> None:
+    load(people(1))
+    ran = run("sync", "dynamics365.product")
+    assert ran.code == 1
+    assert "manage.py resume dynamics365.product" in ran.err
+    run("resume", "dynamics365.product")
+    assert run("sync", "dynamics365.product").code == 0
+
+
+def test_a_flow_into_our_own_tables_needs_no_target(run: Run, load: Load) -> None:
+    load(people(1))
+    run("resume", "emarsys.attribution")
+    ran = run("sync", "emarsys.attribution")
+    assert ran.code == 1
+    assert "EMARSYS_ATTRIBUTION_FILES" in ran.err
+
+
+def test_a_sweep_names_what_the_source_has_no_more(run: Run, load: Load) -> None:
+    control = load(people(3))
+    run("sync", CUSTOMERS)
+    control("DELETE", "dynamics365/customers/usmf%7CC-2")
+    ran = run("sweep", CUSTOMERS, "--json")
+    assert ran.code == 0
+    assert ran.one["findings"]["gone_from_source"]["examples"] == ["usmf|C-2"]
+    assert "1 gone_from_source" in run("sweep", CUSTOMERS).out
 
 
 def test_a_queued_run_is_cancelled(run: Run, load: Load) -> None:

@@ -74,7 +74,7 @@ def test_every_role_signs_in_with_the_password_that_is_printed(standing: Demo) -
 def test_flows_have_schedules_and_the_command_line_reaches_the_demo(standing: Demo) -> None:
     flows = standing.run("flows", "--json")
     rows = [json.loads(line) for line in flows.stdout.splitlines()]
-    assert {row["name"]: row["schedule"] for row in rows} == {
+    assert {row["name"]: row["schedule"] for row in rows if row["schedule"]} == {
         "dynamics365.customer": "every 45 minutes",
         "dynamics365.sale": "every 10 minutes",
     }

@@ -96,7 +96,7 @@ def test_one_poisoned_contact_in_a_batch_is_refused_alone(load: Load) -> None:
 def test_a_batch_refused_as_a_whole_is_halved_until_the_poison_stands_alone(load: Load) -> None:
     control = load(people(64))
     # The first contact spoils 64, 32, 16, 8, 4, 2 and itself.
-    control.fault("status", code=400, body={"replyCode": 10001, "replyText": "bad", "data": ""}, times=7, **WRITE)
+    control.fault("status", code=400, body={"replyCode": 15001, "replyText": "bad", "data": ""}, times=7, **WRITE)
     run = sync()
     assert buckets(run) == {"accepted": 63, "rejected": 1}
     assert len(control.requests("PUT", "/contact/")) == 2 * 6 + 1

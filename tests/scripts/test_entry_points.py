@@ -39,7 +39,8 @@ def test_the_test_command_names_its_steps(clone: Clone) -> None:
     done = clone.run("script/test", "--list")
 
     names = [line.split()[0] for line in done.stdout.splitlines()]
-    assert names == ["lint", "format", "types", "layers", "migrations", "check", "sqlite", "postgresql", "system"]
+    checks = ["lint", "format", "types", "layers", "migrations", "check"]
+    assert names == [*checks, "plain", "sqlite", "postgresql", "clients", "system"]
 
 
 def test_every_script_can_be_started() -> None:

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,6 +73,22 @@ def _ends(process: subprocess.Popen[bytes], within: float) -> bool:
     except subprocess.TimeoutExpired:
         return False
     return True
+
+
+def test_the_web_process_s_log_holds_no_query_of_a_webhook(
+    environment: dict[str, str], log: Path, started: list[subprocess.Popen[bytes]]
+) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    started.append(_start("server", environment | {"BIND": address}, log))
+    assert _says(log, "Listening at")
+    hook = f"http://{address}/hooks/dynamics365?code=a-key-that-nobody-reads"
+    asked = urllib.request.Request(hook, b"{}", {"X-Forwarded-Proto": "https"})
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(asked, timeout=30)
+    assert _says(log, '"POST /hooks/dynamics365" 404')
+    assert "a-key-that-nobody-reads" not in log.read_text()
 
 
 def test_the_web_process_answers_its_health_check_and_stops(

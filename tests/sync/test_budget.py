@@ -136,7 +136,7 @@ def test_workers_on_connections_of_their_own_share_one_row() -> None:
     for thread in threads:
         thread.join(20)
     assert len(taken) == 300
-    assert ApiBudget.objects.get().calls == 300
+    assert ApiBudget.objects.get(connection="esp").calls == 300
 
 
 @pytest.mark.django_db(transaction=True)

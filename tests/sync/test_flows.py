@@ -3,7 +3,7 @@
 import pytest
 
 from connectors.errors import ConfigurationError
-from sync import flows, limits
+from sync import flows, limits, runs
 from sync.models import Flow
 from tests.sync.conftest import Load, flow, people, sync
 
@@ -13,10 +13,46 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_each_stream_that_the_target_accepts_is_a_flow(load: Load) -> None:
     load(people(1))
     found = Flow.objects.values_list("name", "source", "stream", "target", "entity")
-    assert set(found) == {
+    assert {
         ("dynamics365.customer", "dynamics365", "customer", "emarsys", "customer"),
         ("dynamics365.sale", "dynamics365", "sale", "emarsys", "sale"),
-    }
+        ("dynamics365.order_event", "dynamics365", "order_event", "emarsys", "order_event"),
+        ("emarsys.attribution", "emarsys", "attribution", "console", "attribution"),
+    } <= set(found)
+    assert "dynamics365.return" not in {row[0] for row in found}, "nobody accepts returns"
+
+
+def test_a_flow_beyond_customers_and_sales_waits_until_somebody_switches_it_on(load: Load) -> None:
+    load(people(1))
+    running = {one.name for one in Flow.objects.all() if not one.paused}
+    assert running == {"dynamics365.customer", "dynamics365.sale"}
+    assert not Flow.objects.get(name="dynamics365.order_event").wanted
+    assert runs.start(Flow.objects.get(name="dynamics365.order_event"), trigger="schedule") is None
+
+
+def test_consent_goes_back_to_every_erp_that_accepts_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONNECTIONS", "north,south,emarsys")
+    monkeypatch.setenv("NORTH_CONNECTOR", "dynamics365.dataverse")
+    monkeypatch.setenv("SOUTH_CONNECTOR", "dynamics365.dataverse")
+    named = {flow.name: (flow.source, flow.target) for flow in flows.declared()}
+    assert named["emarsys.consent"] == ("emarsys", "north")
+    assert named["emarsys.consent.south"] == ("emarsys", "south")
+    assert named["south.consent"] == ("south", "emarsys")
+    assert ("north", "south") not in named.values(), "ERPs are joined by the platform, not to each other"
+
+
+def test_a_connection_may_name_where_its_records_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "CONNECTIONS": "erp,uk,de",
+        "ERP_CONNECTOR": "dynamics365",
+        "UK_CONNECTOR": "emarsys",
+        "DE_CONNECTOR": "emarsys",
+    }.items():
+        monkeypatch.setenv(name, value)
+    assert {flow.target for flow in flows.declared() if flow.source == "erp"} == {"uk"}
+    monkeypatch.setenv("ERP_TARGETS", "de, uk")
+    both = {flow.name: flow.target for flow in flows.declared() if flow.stream == "customer"}
+    assert both == {"erp.customer": "uk", "erp.customer.de": "de"}
 
 
 def test_what_people_changed_is_left_alone(load: Load) -> None:

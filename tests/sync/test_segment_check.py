@@ -53,9 +53,9 @@ def control(address: str) -> Control:
             try:
                 with urllib.request.urlopen(request) as answer:
                     return json.load(answer) if answer.status != 204 else None
-            except urllib.error.HTTPError:
-                raise
-            except OSError:
+            except OSError as error:
+                if isinstance(error, urllib.error.HTTPError) and error.code != 503:  # 503: they are still loading
+                    raise
                 time.sleep(0.1)
         raise AssertionError("the emulators did not start")
 
