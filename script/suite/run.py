@@ -20,6 +20,7 @@ from xml.etree import ElementTree
 
 from broker import redis_broker
 from browser import chromium
+from clients import clients
 from database import postgresql
 from mutants import try_all
 from steps import STEPS, Step
@@ -48,6 +49,7 @@ class Services:
             "postgresql": lambda: ("DATABASE_URL", stack.enter_context(postgresql())),
             "redis": lambda: ("CELERY_BROKER_URL", stack.enter_context(redis_broker())),
             "chromium": lambda: ("CHROMIUM", str(chromium())),
+            "clients": lambda: ("CLIENTS", str(clients())),
         }
         self._known: dict[str, tuple[str, str] | MissingError] = {}
 
@@ -92,7 +94,7 @@ def _options() -> argparse.Namespace:
         print("\n".join(f"{step.name:12} {' '.join(map(_short, step.command))}" for step in STEPS))
         sys.exit(0)
     if options.fast:
-        options.only = ["sqlite"]
+        options.only = ["plain", "sqlite"]
     return options
 
 

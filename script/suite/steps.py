@@ -9,6 +9,9 @@ PYTHON = sys.executable
 TOOL = PYTHON.rpartition("/")[0]
 PARALLEL = ("-n", "2", "--dist", "loadfile")
 SLOW = "browser or fault"
+APART = f"{SLOW} or clients"
+PLAIN = ("tests/connectors", "tests/emulators", "tests/scripts", "tests/standins", "tests/vectors")
+"""No database in them: they need not run on two."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,10 @@ def _pytest(name: str, marked: str, *options: str, needs: tuple[str, ...] = ()) 
     return Step(name, (PYTHON, "-m", "pytest", "-q", "-m", marked, *options), needs=needs, pytest=True)
 
 
+def _without(folders: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"--ignore={folder}" for folder in folders)
+
+
 STEPS = (
     Step("lint", (f"{TOOL}/ruff", "check", ".")),
     Step("format", (f"{TOOL}/ruff", "format", "--check", ".")),
@@ -32,8 +39,10 @@ STEPS = (
     Step("layers", (f"{TOOL}/lint-imports",)),
     Step("migrations", (PYTHON, "manage.py", "makemigrations", "--check", "--dry-run")),
     Step("check", (PYTHON, "manage.py", "check", "--fail-level", "WARNING")),
-    _pytest("sqlite", f"not postgresql and not ({SLOW})", *PARALLEL),
-    _pytest("postgresql", f"not ({SLOW})", *PARALLEL, needs=("postgresql",)),
-    # One after the other: these own the broker, the browser and the clock.
-    _pytest("system", SLOW, needs=("postgresql", "redis", "chromium")),
+    _pytest("plain", f"not ({APART})", *PARALLEL, *PLAIN),
+    _pytest("sqlite", f"not postgresql and not ({APART})", *PARALLEL, *_without(PLAIN)),
+    _pytest("postgresql", f"not ({APART})", *PARALLEL, *_without(PLAIN), needs=("postgresql",)),
+    _pytest("clients", "clients", "tests/clients", "tests/standins", needs=("clients",)),
+    # Each file stays with one worker: it owns its database, its broker and its browser.
+    _pytest("system", SLOW, *PARALLEL, needs=("postgresql", "redis", "chromium")),
 )
