@@ -1,9 +1,9 @@
-"""What the console is compared with. Each runs in a process of its own: `python -m bench.peers floor|django`.
+"""What the console is compared with. Each runs in a process of its own: `python -m bench.peers NAME`.
 
 `floor` is the least any program must do: the same reads and writes in a bare loop, no database. `django` is
 the way a good Django developer would write this sync: page by page, one query for what is known, digests to
-skip what has not changed, `bulk_create(update_conflicts=True)`, no threads, JSON by `requests`. Both end with
-one line of JSON on stdout.
+skip what has not changed, `bulk_create(update_conflicts=True)`, no threads, JSON by `requests`. `dlt` and `diffsync`
+are in modules of their own and need an environment of their own. All end with one line of JSON on stdout.
 """
 
 import hashlib
@@ -80,6 +80,25 @@ class Systems:
         )
         reply.raise_for_status()
         return reply
+
+    def contact_ids(self, key: str, limit: int, offset: int) -> list[str]:
+        """Ids of the contacts that are there, a page of them."""
+        address = f"{self._own['EMARSYS_URL']}/contact/query/?return={key}&limit={limit}&offset={offset}"
+        reply = self.target.get(address, timeout=60)
+        reply.raise_for_status()
+        return [one["id"] for one in msgspec.json.decode(reply.content)["data"].get("result") or []]
+
+    def contacts(self, ids: list[str], fields: list[str]) -> list[dict[str, str]]:
+        """These fields of these contacts."""
+        reply = self.target.post(
+            f"{self._own['EMARSYS_URL']}/contact/getdata",
+            data=msgspec.json.encode({"keyId": "id", "keyValues": ids, "fields": fields}),
+            headers={"Content-Type": "application/json"},
+            timeout=60,
+        )
+        reply.raise_for_status()
+        found: list[dict[str, str]] = msgspec.json.decode(reply.content)["data"]["result"]
+        return found
 
 
 class Row(msgspec.Struct):
@@ -176,15 +195,30 @@ def _plain_json(value: Any) -> bytes:
     return json.dumps(value).encode()
 
 
-def main() -> int:
-    account = Account(**json.loads(os.environ["BENCH_ACCOUNT"]))
-    if sys.argv[1] == "django":
+def peer(name: str) -> Callable[[Systems, Account], int]:
+    """The peer's sync. Imports and tables are made here: they are no part of the time."""
+    if name == "django":
         from bench.links import prepare
 
-        prepare()  # the set-up of Django and its tables is no part of the time
+        prepare()
+        return django
+    if name == "dlt":
+        from bench import dlt_peer
+
+        return dlt_peer.sync
+    if name == "diffsync":
+        from bench import diffsync_peer
+
+        return diffsync_peer.sync
+    return floor
+
+
+def main() -> int:
+    account = Account(**json.loads(os.environ["BENCH_ACCOUNT"]))
+    sync = peer(sys.argv[1])
     began = time.time()
     systems = Systems(os.environ)
-    count = {"floor": floor, "django": django}[sys.argv[1]](systems, account)
+    count = sync(systems, account)
     ended = time.time()
     told = {"began": began, "ended": ended, "read": count, "reads": systems.reads, "writes": systems.writes}
     print(json.dumps(told))

@@ -8,8 +8,16 @@ from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import Any
 
+from bench.aims import Aim, table
+
 CEILING = 16_667
 """Contacts a second: Emarsys' 1,000 requests a minute with 1,000 contacts each."""
+PEERS: Mapping[str, tuple[str, float | None, float | None]] = {
+    "dlt": ("dlt", 3, 1 / 3),
+    "diffsync": ("diffsync", 5, None),
+    "django": ("Django's way", None, None),
+}
+"""Peer → how it is called, the least ratio of the rates, the largest of the CPU a row."""
 LIBRARIES = ("Django", "psycopg", "requests", "msgspec")
 
 
@@ -50,20 +58,38 @@ def line(one: Any) -> None:
     )
 
 
-def ratios(timed: Sequence[Any], count: int) -> None:
-    best = {name: _of(timed, name) for name in ("console", "floor", "django")}
-    console, floor, django = best["console"], best["floor"], best["django"]
+def ratios(timed: Sequence[Any], count: int) -> list[Aim]:
+    """Means of the passes; a peer that did not run is left out."""
+    best = {name: _of(timed, name) for name in ("console", *PEERS, "floor") if _named(timed, name)}
+    console = best["console"]
+    found = []
+    for name, (called, rate, cpu) in PEERS.items():
+        if name in best:
+            found.append(Aim(f"rows/s: console / {called}", console["rate"] / best[name]["rate"], rate))
+            share = console["cpu"] / best[name]["cpu"]
+            found.append(Aim(f"CPU a row: console / {called}", share, cpu, at_most=True))
+    if "floor" in best:
+        found.append(Aim("rows/s: console / bare loop without a database", console["rate"] / best["floor"]["rate"]))
+    found.append(Aim("rows/s: console / Emarsys' own ceiling", console["rate"] / CEILING))
+    first, unchanged = _named(timed, "console"), _named(timed, "unchanged")
+    faster = statistics.mean(one.seconds for one in first) / statistics.mean(one.seconds for one in unchanged)
+    found.append(Aim("unchanged second read, times faster than the first sync", faster, 4))
     print("\nmeans of the passes")
-    print(f"  console / Django's way   {console['rate'] / django['rate']:.2f} x the rate (aim 3)")
-    print(f"  console / floor          {console['rate'] / floor['rate']:.2f} x the rate")
-    print(f"  CPU a row, Django's way / console  {django['cpu'] / console['cpu']:.2f} x")
-    print(f"  console / Emarsys' own ceiling     {console['rate'] / CEILING:.2f} x ({console['rate']:,.0f} rows/s)")
+    table(found)
+    _told(timed, count)
+    return found
+
+
+def _told(timed: Sequence[Any], count: int) -> None:
+    for name in ("console", *PEERS):
+        if runs := _named(timed, name):
+            whole = statistics.mean(_whole(one) for one in runs)
+            own = statistics.mean(one.work_cpu * 1e6 / one.rows for one in runs)
+            print(f"  CPU a row, {name}: {own:.0f} us of its own, {whole:.0f} us of all processes")
     first, unchanged = _named(timed, "console"), _named(timed, "unchanged")
     few = _named(timed, "changed")
     changed = len(range(500, count, 1000))
-    whole = {name: statistics.mean(_whole(one) for one in _named(timed, name)) for name in ("console", "django")}
     busy = statistics.mean(one.others for one in timed)
-    print(f"  CPU of all processes a row: console {whole['console']:.0f} us, Django's way {whole['django']:.0f} us")
     print(f"  other programs kept {busy:.1f} of {os.cpu_count()} cores busy meanwhile")
     _verdict("first load, writes", [one.writes for one in first], ceil(count / 1000))
     _verdict("unchanged, writes", [one.writes for one in unchanged], 0)

@@ -1,6 +1,6 @@
-"""`bench/sync`: the console's first load, its second run and a small change, beside two peers, as ratios.
+"""`bench/sync`: the console's first load, its second run and a small change, beside its peers, as ratios.
 
-Each contestant runs twice in the order A B C A B C, from a fresh Emarsys account and a fresh database; what it
+Each contestant runs twice in the order A B C … A B C …, from a fresh Emarsys account and a fresh database; what it
 left behind is verified record by record before its figures count. Then one run is taken apart, apart from the
 timed ones. Settings are the defaults throughout.
 """
@@ -9,14 +9,15 @@ import argparse
 import dataclasses
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from bench import customers, proof, report
+from bench import customers, environments, proof, report
+from bench.aims import keep
 from bench.measured import TICK, Measured, cpu_of, run
 from bench.stage import NoServerError, Stage, stage
 
@@ -25,7 +26,11 @@ CONTESTANTS = {
     "console": "manage.py sync, default settings",
     "floor": "bare loop, msgspec, no database",
     "django": "bulk_create(update_conflicts), no threads",
+    "dlt": "dlt, custom destination, state in PostgreSQL",
+    "diffsync": "diffsync: load both sides, compare, apply",
 }
+APART = ("dlt", "diffsync")
+"""Peers with packages of their own."""
 CITY = "Moved to Malmö"
 PASSES = 2
 LIMIT = 900.0
@@ -64,6 +69,8 @@ class Bench:
     count: int
     seed: int
     stage: Stage
+    contestants: Sequence[str] = tuple(CONTESTANTS)
+    runs: int = PASSES
 
     def __post_init__(self) -> None:
         self.emulated, self.server = self.stage.emulated, self.stage.server
@@ -73,19 +80,19 @@ class Bench:
         return customers.people(self.count, self.seed)
 
     def passes(self) -> Iterator[Timed]:
-        for number in range(PASSES):
-            for name in CONTESTANTS:
+        for number in range(self.runs):
+            for name in self.contestants:
                 with self.server.database(f"{self.stage.template}_{name}_{number}", self.stage.template) as url:
                     yield from self._console(url) if name == "console" else self._peer(name, url)
 
-    def timed(self, kept: Path | None) -> None:
+    def timed(self, kept: Path | None, aims: Path | None) -> None:
         """Every contestant's passes, and what follows from them; the figures also as JSON in a file."""
         report.columns()
         timed = []
         for one in self.passes():
             timed.append(one)
             report.line(one)
-        report.ratios(timed, self.count)
+        keep(report.ratios(timed, self.count), aims)
         if kept:
             kept.write_text(json.dumps([dataclasses.asdict(one) for one in timed], indent=1, default=str))
 
@@ -101,9 +108,12 @@ class Bench:
 
     def _peer(self, name: str, url: str) -> Iterator[Timed]:
         self.stage.fresh()
-        timed = self._timed(name, [sys.executable, "-m", "bench.peers", name], url)
+        timed = self._timed(name, [self._python(name), "-m", "bench.peers", name], url)
         proof.contacts(self.emulated.contacts(), self.people(), self.account)
         yield timed
+
+    def _python(self, name: str) -> str:
+        return str(environments.peers()) if name in APART else sys.executable
 
     def _console(self, url: str) -> Iterator[Timed]:
         """The first load, a second run, and one with every thousandth customer changed."""
@@ -182,22 +192,32 @@ def _moment_of(written: list[Mapping[str, Any]], rows: int) -> float | None:
     return None
 
 
+def _names(given: str) -> tuple[str, ...]:
+    names = tuple(given.split(","))
+    if unknown := set(names) - set(CONTESTANTS):
+        raise argparse.ArgumentTypeError(f"{', '.join(sorted(unknown))}: none of {', '.join(CONTESTANTS)}")
+    return ("console", *(name for name in names if name != "console"))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="bench/sync", description=__doc__.splitlines()[0])
     parser.add_argument("--customers", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--passes", type=int, default=PASSES, help="how often each contestant runs")
+    parser.add_argument("--contestants", type=_names, default=tuple(CONTESTANTS), help="only these, comma separated")
+    parser.add_argument("--aims", type=Path, help="add the ratios to this file, for bench/all")
     parser.add_argument("--json", type=Path, help="write every figure there")
     parser.add_argument("--only", choices=("timed", "profile"), help="leave out where the time goes, or all but that")
     options = parser.parse_args()
     try:
         with stage(lambda folder: customers.write(folder, options.customers, options.seed)) as ready:
-            bench = Bench(options.customers, options.seed, ready)
+            bench = Bench(options.customers, options.seed, ready, options.contestants, options.passes)
             report.head(f"bench/sync: {options.customers:,} customers, seed {options.seed}", ready.server.settings())
             if options.only != "profile":
-                bench.timed(options.json)
+                bench.timed(options.json, options.aims)
             if options.only != "timed":
                 bench.profile()
-    except NoServerError as problem:
+    except (NoServerError, environments.NoPeersError) as problem:
         parser.error(str(problem))
     return 0
 
