@@ -4,8 +4,11 @@ import os
 
 from celery import Celery
 
+from integration_console.watchdog import Watchdog
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "integration_console.settings")
 
 app = Celery("integration_console")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.steps["worker"].add(Watchdog)

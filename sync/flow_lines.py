@@ -101,7 +101,7 @@ def _recent(flows: Iterable[Flow]) -> dict[int, list[SyncRun]]:
 def lines(flows: Sequence[Flow] | None = None) -> list[FlowLine]:
     """Two queries, whatever the number of runs."""
     whole = SyncRun.objects.filter(flow=OuterRef("pk"), kind="sync", state=RunState.COMPLETED, keys_only=False)
-    chosen = Flow.objects.select_related("schedule__interval", "schedule__crontab", "paused_by").annotate(
+    chosen = Flow.objects.select_related("schedule__interval", "schedule__crontab", "rules", "paused_by").annotate(
         fresh_at=Subquery(whole.order_by("-id").values("finished_at")[:1])
     )
     if flows is not None:

@@ -2,7 +2,7 @@
 
 from sync import flows
 from sync.budget import Budget
-from sync.runs import Lease
+from sync.runs import Lease, StoppedError
 
 
 class FlowLimits:
@@ -14,6 +14,8 @@ class FlowLimits:
     def acquire(self, calls: int = 1, urgent: bool = False) -> None:
         if self.budget:
             self.budget.acquire(calls, urgent)
+        if self.lease and self.lease.cancelled():  # perhaps while it waited for its turn
+            raise StoppedError.now()
 
     def observe(self, limit: int, remaining: int, reset_at: float) -> None:
         if self.budget:

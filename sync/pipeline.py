@@ -27,7 +27,7 @@ from sync.flows import Route
 from sync.gathering import gathered
 from sync.limits import limits_for
 from sync.models import Flow, RunPage, SyncRun
-from sync.runs import Lease, LeaseLostError
+from sync.runs import Lease, LeaseLostError, StoppedError
 from sync.slices import Slice
 
 log = logging.getLogger(__name__)
@@ -52,6 +52,8 @@ def work(run_id: int, seconds: float | None = None) -> None:
                 runs.hand_over(lease)
         except LeaseLostError:
             log.warning("Run %s was taken over by another worker", run_id)
+        except StoppedError:
+            _stopped(lease)
         except UnavailableError as error:
             _wait(lease, error)
         except ExpiredWatermarkError as error:
@@ -174,6 +176,15 @@ def _sweep(lease: Lease) -> None:
     runs.finish(lease, RunState.COMPLETED, findings=found)
 
 
+def _stopped(lease: Lease) -> None:
+    """Within a page: what was answered is remembered, its other records are read again by the next run."""
+    try:
+        said = "Cancelled by a person within a page, before its next request. What was accepted stays accepted."
+        runs.finish(lease, RunState.CANCELLED, said)
+    except LeaseLostError:
+        log.warning("Run %s was taken over by another worker", lease.run.pk)
+
+
 def _teller(lease: Lease) -> Callable[[int, int | None], None]:
     """Shows how far a comparison is; raises when somebody has cancelled it."""
 
@@ -212,13 +223,14 @@ def _stop_asked(slice_: Slice) -> bool:
     """Cancelled or paused since the last page? Then the run ends here, in good order."""
     lease = slice_.lease
     run = SyncRun.objects.select_related("flow").get(pk=lease.run.pk)
-    if not run.cancel_requested and not run.flow.paused:
+    if not run.cancel_requested and not run.flow.paused and run.flow.enabled:
         return False
     slice_.settle()
     if run.cancel_requested:
         runs.finish(lease, RunState.CANCELLED, "Cancelled by a person after its last complete page.")
     else:
-        runs.wait(lease, 10**8, f"The flow is paused: {run.flow.paused_note}")
+        why = f"paused: {run.flow.paused_note}" if run.flow.paused else "switched off."
+        runs.wait(lease, 10**8, f"The flow is {why}")
     return True
 
 

@@ -8,20 +8,31 @@ import time
 from datetime import datetime, timedelta
 from typing import Any
 
-from celery import current_app
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F, Q
 
-from sync import clock, history
+from connectors.errors import UnavailableError
+from sync import clock, doorbell, history
 from sync.catalogue import ACTIVE_RUNS, RunState
-from sync.models import Flow, SyncRun
+from sync.models import Flow, FlowSchedule, SyncRun
 
 log = logging.getLogger(__name__)
+LOOK_SECONDS = 1.0
+"""Between two looks whether somebody has cancelled the run that is being worked on."""
 
 
 class LeaseLostError(Exception):
     """Another worker has taken the run over."""
+
+
+class StoppedError(UnavailableError):
+    """Somebody cancelled the run: nothing more leaves, what was answered is remembered."""
+
+    @classmethod
+    def now(cls) -> "StoppedError":
+        """Not tried again: a day is longer than anybody waits."""
+        return cls("Somebody cancelled the run before this request.", retry_after=86_400)
 
 
 class Lease:
@@ -35,6 +46,7 @@ class Lease:
         self._renewed = time.monotonic()
         self._lost = threading.Event()
         self._stop = threading.Event()
+        self._cancelled = threading.Event()
         self._thread = threading.Thread(target=self._beat, name=f"lease-{run.pk}", daemon=True)
 
     def __enter__(self) -> "Lease":
@@ -48,15 +60,21 @@ class Lease:
     def still_mine(self) -> bool:
         return not self._lost.is_set() and time.monotonic() - self._renewed < self.seconds
 
+    def cancelled(self) -> bool:
+        """Asked before each request, too: somebody wants the run to end within its page."""
+        return self._cancelled.is_set()
+
     def lose(self) -> None:
         self._lost.set()
 
     def _beat(self) -> None:
-        while not self._stop.wait(self.seconds / 6):
+        while not self._stop.wait(min(LOOK_SECONDS, self.seconds / 6)):
             try:
-                if not self._renew():
+                if time.monotonic() - self._renewed >= self.seconds / 6 and not self._renew():
                     self._lost.set()
                     break
+                if SyncRun.objects.filter(pk=self.run.pk, cancel_requested=True).exists():
+                    self._cancelled.set()
             except Exception:  # the database may be away for a moment; the lease then simply runs out
                 log.warning("Run %s: the lease could not be renewed", self.run.pk)
             finally:
@@ -110,7 +128,7 @@ def start(
                 keys_only=keys_only,
                 due_at=due_at,
                 apply=apply,
-                watermark_from="" if full else flow.watermark,
+                watermark_from="" if full else _watermark(flow),
             )
     except IntegrityError:
         return active(flow, kind)
@@ -119,16 +137,18 @@ def start(
     return run
 
 
+def _watermark(flow: Flow) -> str:
+    """As it stands now: the caller's copy of the flow may be older than a reset."""
+    return Flow.objects.values_list("watermark", flat=True).get(pk=flow.pk)
+
+
 def active(flow: Flow, kind: str = "sync") -> SyncRun | None:
     return SyncRun.objects.filter(flow=flow, kind=kind, state__in=ACTIVE_RUNS).first()
 
 
 def ring_for(run_id: int) -> None:
     """Tells a worker; a lost message costs no more than the tick's interval."""
-    try:
-        current_app.send_task("sync.tasks.work", args=[run_id])
-    except Exception as error:  # kombu raises many kinds; the row is the queue, so nothing is lost
-        log.warning("Run %s: no worker could be told (%s); the next tick will", run_id, type(error).__name__)
+    doorbell.send("work", run_id)
 
 
 def take(run_id: int) -> Lease | None:
@@ -185,7 +205,7 @@ def wait(lease: Lease, seconds: float, message: str) -> None:
 
 
 def cancel(run: SyncRun, user: Any) -> None:
-    """A queued or waiting run ends at once, a running one at its next page."""
+    """A queued or waiting run ends at once, a running one before its next request."""
     history.record("cancel run", run, actor=user, before={"state": run.state})
     SyncRun.objects.filter(pk=run.pk, state__in=ACTIVE_RUNS).update(cancel_requested=True)
     SyncRun.objects.filter(pk=run.pk, state__in=[RunState.QUEUED, RunState.WAITING]).update(
@@ -193,20 +213,37 @@ def cancel(run: SyncRun, user: Any) -> None:
     )
 
 
-def pause(flow: Flow, note: str, user: Any) -> None:
-    """Schedules start nothing, and a running run stops after its page."""
+def pause(flow: Flow, note: str, user: Any, until: datetime | None = None) -> None:
+    """Schedules start nothing, and a running run stops after its page; until then, or until somebody resumes it."""
+    told = {"note": note} | ({"until": until.isoformat()} if until else {})
     with transaction.atomic():
-        history.record("pause flow", flow, actor=user, after={"note": note}, reason=note)
-        Flow.objects.filter(pk=flow.pk).update(paused_at=clock.now(), paused_note=note, paused_by=user)
+        history.record("pause flow", flow, actor=user, after=told, reason=note)
+        Flow.objects.filter(pk=flow.pk).update(
+            paused_at=clock.now(), paused_note=note, paused_by=user, paused_until=until
+        )
     flow.refresh_from_db()
 
 
-def resume(flow: Flow, user: Any) -> None:
+def resume(flow: Flow, user: Any, reason: str = "") -> None:
+    now = clock.now()
     with transaction.atomic():
-        history.record("resume flow", flow, actor=user, before={"note": flow.paused_note})
-        Flow.objects.filter(pk=flow.pk).update(paused_at=None, paused_note="", paused_by=None)
-        SyncRun.objects.filter(flow=flow, state=RunState.WAITING).update(wait_until=clock.now())
+        history.record("resume flow", flow, actor=user, before={"note": flow.paused_note}, reason=reason)
+        Flow.objects.filter(pk=flow.pk).update(paused_at=None, paused_note="", paused_by=None, paused_until=None)
+        FlowSchedule.objects.filter(flow=flow).update(watched_from=now)
+        SyncRun.objects.filter(flow=flow, state=RunState.WAITING).update(wait_until=now)
     flow.refresh_from_db()
+
+
+def resume_in_time() -> list[Flow]:
+    """Flows whose pause was meant to end by now go on."""
+    resumed = []
+    for flow in Flow.objects.filter(paused_until__lte=clock.now()).exclude(paused_at=None):
+        with transaction.atomic():  # two who look at once resume it once
+            if not Flow.objects.filter(pk=flow.pk, paused_until=flow.paused_until).update(paused_until=None):
+                continue
+            resume(flow, None, "The date of its pause has come.")
+            resumed.append(flow)
+    return resumed
 
 
 def due() -> list[int]:
@@ -214,4 +251,4 @@ def due() -> list[int]:
     now = clock.now()
     ready = Q(state=RunState.QUEUED) | Q(state=RunState.WAITING, wait_until__lte=now)
     ready |= Q(state=RunState.RUNNING, lease_until__lt=now)
-    return list(SyncRun.objects.filter(ready, flow__paused_at=None).values_list("pk", flat=True))
+    return list(SyncRun.objects.filter(ready, flow__paused_at=None, flow__enabled=True).values_list("pk", flat=True))

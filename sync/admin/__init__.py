@@ -1,5 +1,25 @@
 """The console's screens: one module per audience; importing them registers them."""
 
-from sync.admin import administration, arrivals, bulk_page, connections, exceptions, finance, marketing, operations
+from sync.admin import (
+    administration,
+    arrivals,
+    bulk_page,
+    connections,
+    exceptions,
+    finance,
+    marketing,
+    operations,
+    worker_page,
+)
 
-__all__ = ["administration", "arrivals", "bulk_page", "connections", "exceptions", "finance", "marketing", "operations"]
+__all__ = [
+    "administration",
+    "arrivals",
+    "bulk_page",
+    "connections",
+    "exceptions",
+    "finance",
+    "marketing",
+    "operations",
+    "worker_page",
+]

@@ -1,8 +1,11 @@
 """Flows: their list, one flow's page, its schedule; run now, pause and resume, each by POST."""
 
+from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Sum
@@ -12,22 +15,45 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
-from sync import addresses, asked, flow_lines, progress, runs, schedules
+from sync import addresses, asked, clock, flow_lines, progress, runs, schedules
 from sync.admin import schedule_form
 from sync.admin.listing import ConsoleAdmin
 from sync.catalogue import OPEN_ISSUES
 from sync.models import AuditEvent, Flow, PendingKey, SyncIssue, SyncRun
+from sync.templatetags.console import clock as shown_clock
 
 LATEST = 12
 
 
 class PauseForm(forms.Form):
     note = forms.CharField(
-        label="Why, and until when",
+        label="Why",
         max_length=300,
-        widget=forms.TextInput({"placeholder": "For example: price import in the ERP until 18:00"}),
+        widget=forms.TextInput({"placeholder": "For example: price import in the ERP"}),
         error_messages={"required": "Colleagues will ask why: leave a note."},
     )
+    until = forms.DateTimeField(
+        label="Until",
+        required=False,
+        widget=forms.DateTimeInput({"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        error_messages={"invalid": "Give a day and a time, such as 2026-11-30 18:00."},
+    )
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields[
+            "until"
+        ].help_text = f"The flow goes on by itself then ({settings.LOCAL_TIME_ZONE}). Empty: until somebody resumes it."
+
+    def clean_until(self) -> datetime | None:
+        """As the wall clock shows it where the company is."""
+        given: datetime | None = self.cleaned_data["until"]
+        if given is None:
+            return None
+        until = given.replace(tzinfo=ZoneInfo(settings.LOCAL_TIME_ZONE)).astimezone(UTC)
+        if until <= clock.now():
+            raise forms.ValidationError("That time has passed.")
+        return until
 
 
 class RunForm(forms.Form):
@@ -54,7 +80,7 @@ class FlowAdmin(ConsoleAdmin):
             raise PermissionDenied
         if not str(pk).isdecimal():
             raise Http404
-        related = ("schedule__interval", "schedule__crontab", "paused_by")
+        related = ("schedule__interval", "schedule__crontab", "rules", "paused_by")
         return get_object_or_404(Flow.objects.select_related(*related), pk=pk)
 
     def _operated(self, request: HttpRequest, pk: int) -> Flow:
@@ -127,8 +153,10 @@ class FlowAdmin(ConsoleAdmin):
         form = PauseForm(request.POST)
         if not form.is_valid():
             return self._flow_page(request, flow, form)
-        runs.pause(flow, form.cleaned_data["note"], request.user)
-        messages.success(request, f"{flow.name} is paused: no schedule starts it until somebody resumes it.")
+        until = form.cleaned_data["until"]
+        runs.pause(flow, form.cleaned_data["note"], request.user, until)
+        ends = f"until {shown_clock(until)}" if until else "until somebody resumes it"
+        messages.success(request, f"{flow.name} is paused: no schedule starts it {ends}.")
         return HttpResponseRedirect(addresses.flow(flow))
 
     def resume_view(self, request: HttpRequest, pk: int) -> HttpResponse:

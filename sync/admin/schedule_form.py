@@ -8,7 +8,7 @@ from django import forms
 from django.utils import timezone
 
 from sync import schedules
-from sync.schedules import BUSINESS, DAILY, EVERY, Schedule
+from sync.schedules import BUSINESS, CATCH_UP, COALESCE, DAILY, EVERY, QUEUE, SKIP, Schedule
 
 ZONES = (
     "UTC Europe/London Europe/Dublin Europe/Lisbon Europe/Paris Europe/Berlin Europe/Madrid Europe/Rome Europe/Warsaw "
@@ -35,6 +35,25 @@ class ScheduleForm(forms.Form):
     )
     at = forms.TimeField(label="Time of day", required=False, widget=forms.TimeInput({"type": "time"}, format="%H:%M"))
     zone = forms.ChoiceField(label="Time zone", required=False)
+    overlap = forms.ChoiceField(
+        label="If a run is still active when the next one is due",
+        choices=[
+            (COALESCE, "Take them together: a run that waits to begin counts for it, otherwise one run follows"),
+            (QUEUE, "Start once more right after it"),
+            (SKIP, "Leave that start out; the next one comes at its time"),
+        ],
+        widget=forms.RadioSelect,
+        required=False,
+    )
+    missed = forms.ChoiceField(
+        label="If a start was missed: no worker was there, or the flow was paused",
+        choices=[
+            (CATCH_UP, "Catch up once, at once: whatever changed meanwhile is read in one run"),
+            (SKIP, "Wait for the next start"),
+        ],
+        widget=forms.RadioSelect,
+        required=False,
+    )
     on = forms.BooleanField(label="The schedule is on", required=False)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -71,6 +90,8 @@ class ScheduleForm(forms.Form):
             given["at"] or Schedule.at,
             given["zone"] or schedules.default_zone(),
             given["on"],
+            given["overlap"] or COALESCE,
+            given["missed"] or CATCH_UP,
         )
 
 
@@ -82,6 +103,8 @@ def initial(schedule: Schedule | None) -> dict[str, Any]:
         "at": time(found.at.hour, found.at.minute),
         "zone": found.zone or schedules.default_zone(),
         "on": found.on,
+        "overlap": found.overlap,
+        "missed": found.missed,
     }
 
 

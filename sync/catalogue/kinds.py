@@ -343,6 +343,14 @@ KINDS = _kinds(
         "The next successful run closes this by itself.",
     ),
     Kind(
+        "flow_late",
+        "Flow did not start",
+        Team.OPERATIONS,
+        "The flow was due by its schedule and nobody has started it: what changes in the ERP does not arrive.",
+        "Look at Workers: when none is alive, start one (script/worker).",
+        "It closes by itself as soon as the flow starts.",
+    ),
+    Kind(
         "run_lost",
         "Run given up",
         Team.OPERATIONS,

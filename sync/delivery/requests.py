@@ -24,7 +24,7 @@ from sync.crashpoints import crashpoint
 from sync.delivery.page import Work
 from sync.digests import idempotency_key
 from sync.models import Delivery
-from sync.runs import LeaseLostError
+from sync.runs import LeaseLostError, StoppedError
 
 
 @dataclass
@@ -141,6 +141,8 @@ def _narrow(work: Work, request: Request, batch: Sequence[Encoded]) -> Iterator[
     """A refused batch is halved until the poison record stands alone; the others go through."""
     if not work.lease.still_mine():
         raise UnavailableError("The run's lease was lost before this request.")
+    if work.lease.cancelled():
+        raise StoppedError.now()
     request.calls += 1
     try:
         answer = work.route.sink.send(work.route.inlet.entity, batch, request.delivery.key)

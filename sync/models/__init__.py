@@ -12,6 +12,7 @@ from sync.models.mapping import MappingVersion
 from sync.models.observed import AttributionLink, EmarsysPurchase
 from sync.models.operation import BulkOperation
 from sync.models.run import Delivery, RunPage, SyncRun
+from sync.models.schedule import Duty, FlowSchedule, WatermarkMove, WorkerProcess
 from sync.models.segment import SegmentCheck, SegmentFinding
 
 __all__ = [
@@ -23,9 +24,11 @@ __all__ = [
     "ControlTotal",
     "CrossReference",
     "Delivery",
+    "Duty",
     "EmarsysPurchase",
     "FeedItem",
     "Flow",
+    "FlowSchedule",
     "InboxEvent",
     "LedgerEntry",
     "MappingVersion",
@@ -36,4 +39,6 @@ __all__ = [
     "SegmentFinding",
     "SyncIssue",
     "SyncRun",
+    "WatermarkMove",
+    "WorkerProcess",
 ]

@@ -18,6 +18,7 @@ class Flow(models.Model):
     paused_at = models.DateTimeField(null=True, blank=True)
     paused_note = models.CharField(max_length=300, blank=True)
     paused_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    paused_until = models.DateTimeField(null=True, blank=True, help_text="Resumes by itself then")
     freshness_minutes = models.PositiveIntegerField(default=60, help_text="How old the last completed run may be")
     watermark = models.TextField(blank=True, help_text="Where the next read starts")
     schedule = models.OneToOneField(

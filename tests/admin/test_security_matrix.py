@@ -41,6 +41,7 @@ MATRIX: dict[str, tuple[str, str]] = {
     "console_connection_test": ("", "a"),
     "console_connection_try": ("", "a"),
     "sync_inboxevent_changelist": ("av", "av"),
+    "sync_workerprocess_changelist": ("av", ""),
     "sync_productfeed_changelist": ("mav", "mav"),
     "sync_productfeed_publish": ("", "a"),
     "sync_attributionlink_changelist": (ALL, ALL),

@@ -39,7 +39,7 @@ def test_an_admin_pauses_a_flow_with_a_note_and_resumes_it(live_server: Any) -> 
     flow = desk_records.flow()
     with browser_of(live_server, "admin", width=390) as page:
         page.goto(f"/console/sync/flow/{flow.pk}/change/")
-        page.get_by_label("Why, and until when").fill("Price import until 18:00")
+        page.get_by_label("Why", exact=True).fill("Price import until 18:00")
         page.get_by_role("button", name="Pause this flow").click()
         expect(page.locator(".notice-warn")).to_contain_text("Price import until 18:00")
         flow.refresh_from_db()

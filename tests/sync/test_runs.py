@@ -8,8 +8,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from sync import clock, pipeline, runs, slices, tasks
-from sync.models import Flow, PendingKey, SyncIssue, SyncRun
+from sync import clock, pipeline, runs, schedules, slices, tasks
+from sync.models import Flow, FlowSchedule, PendingKey, SyncIssue, SyncRun
+from sync.schedules import Schedule
 from tests.sync.conftest import (
     Load,
     buckets,
@@ -52,6 +53,9 @@ def test_two_who_start_a_flow_at_once_get_one_run(load: Load) -> None:
 
 def test_two_beats_start_one_run_of_a_due_time(load: Load) -> None:
     load(people(1))
+    schedules.write(flow(), Schedule(minutes=5))
+    before = timezone.now() - timedelta(minutes=6)
+    FlowSchedule.objects.update(counted_from=before, decided_until=before)
     threads = [in_thread(tasks.start_flow, "dynamics365.customer") for _ in range(2)]
     for thread in threads:
         thread.join(20)

@@ -17,7 +17,11 @@ class Command(ConsoleCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         flows.ensure()
-        self.listing(map(_row, Flow.objects.select_related("schedule")), options["json"], COLUMNS)
+        self.listing(
+            map(_row, Flow.objects.select_related("schedule__interval", "schedule__crontab", "rules")),
+            options["json"],
+            COLUMNS,
+        )
 
 
 def _row(flow: Flow) -> dict[str, Any]:
