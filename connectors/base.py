@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from operator import attrgetter
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from connectors.records import Record
 
@@ -120,6 +120,24 @@ class Source(Protocol):
 
     def check(self) -> str:
         """Calls the system and says in a sentence that it answers as expected; raises ConnectorError."""
+        ...
+
+
+class Division(NamedTuple):
+    """A whole read in parts. Each of `resumes` is a resume point of one part: a read from there ends where the
+    next part begins. The last part's watermark is the whole read's. `total` are the rows of all parts."""
+
+    total: int
+    resumes: Sequence[str]
+
+
+@runtime_checkable
+class Divisible(Protocol):
+    """A Source some of whose streams several workers can read side by side."""
+
+    def divide(self, stream: str, parts: int, least: int) -> Division | None:
+        """At most so many parts with at least so many rows each; None where that makes fewer than two, or where
+        the stream is read in one go only."""
         ...
 
 

@@ -30,6 +30,8 @@ def give_up_lost_requests(run: SyncRun) -> None:
     A sale among them is unknown from now on: it goes to a person. A contact is simply sent again.
     """
     lost = Delivery.objects.filter(flow_id=run.flow_id, outcome="").exclude(run=run, epoch=run.epoch)
+    # What another part is sending at this moment is not lost.
+    lost = lost.filter(run=run) if run.parent_id else lost.exclude(run__parent_id=run.pk)
     for delivery in lost:
         entries = LedgerEntry.objects.filter(delivery=delivery, state=LedgerState.SENDING)
         unknown = entries.update(state=LedgerState.UNKNOWN, updated_at=clock.now())
@@ -37,7 +39,7 @@ def give_up_lost_requests(run: SyncRun) -> None:
         delivery.message = "The worker died before the answer was written down."
         delivery.finished_at = clock.now()
         delivery.save(update_fields=["outcome", "message", "finished_at"])
-    unknown_outcomes(run.flow, run.pk)
+    unknown_outcomes(run.flow, run.whole_id)
 
 
 def unknown_outcomes(flow: Flow, run_id: int | None) -> None:

@@ -16,7 +16,7 @@ from django.db.models import F
 
 from connectors.base import Change, Effect
 from connectors.errors import ConfigurationError, ConnectorError, ExpiredWatermarkError, UnavailableError
-from sync import clock, feeds, flows, holds, issues, ledger, mappings, reconcile, runs, sweep
+from sync import clock, feeds, flows, holds, issues, ledger, mappings, parts, reconcile, runs, sweep
 from sync.ahead import ahead
 from sync.catalogue import RunState
 from sync.crashpoints import crashpoint
@@ -64,6 +64,8 @@ def work(run_id: int, seconds: float | None = None) -> None:
             # A defect or a database that went away: the run stays as it is and the next taker goes on with it.
             runs.abandon(lease)
             raise
+        if lease.run.parent_id:
+            parts.ended(lease.run)
 
 
 @contextmanager
@@ -85,13 +87,15 @@ def _slice(lease: Lease, seconds: float | None) -> bool:
     mappings.note(flow.source)
     route = flows.open_route(flow, limits_for(flow.source, lease), limits_for(flow.target, lease))
     with _senders() as senders, _writer() as writer:
-        adoption = Adoption(flow, route.sink, route.inlet)
+        adoption = Adoption(flow, route.sink, route.inlet, run)
         slice_ = Slice(route, lease, senders, writer, adoption, digester(route.version))
         ledger.give_up_lost_requests(run)
         lease.change(mapping_version=route.version[:200])
         if _stop_asked(slice_):
             return False
         _take_back(lease)
+        if (run.divided or parts.divide(route, lease)) and _shared(slice_):
+            return False
         for _ in _steps(slice_, over=lambda: time.monotonic() > ends):
             if _stop_asked(slice_):
                 return False
@@ -102,6 +106,23 @@ def _slice(lease: Lease, seconds: float | None) -> bool:
     return False
 
 
+def _shared(slice_: Slice) -> bool:
+    """Others read the parts; keys that somebody asked for are looked at meanwhile. True until all parts have ended,
+    and when one of them did not end well."""
+    lease = slice_.lease
+    while slice_.pending():
+        pass
+    if parts.under_way(lease.run):
+        runs.lend(lease, parts.LOOK_AGAIN)
+        return True
+    failed = parts.gather(lease)
+    if failed is not None:
+        stopped = failed.state == RunState.CANCELLED
+        state = RunState.CANCELLED if stopped else RunState.FAILED
+        runs.finish(lease, state, failed.message if stopped else f"Part {failed.part}: {failed.message}")
+    return failed is not None
+
+
 def _take_back(lease: Lease) -> None:
     """After a crash the page at the resume point is read again: what was counted of it is taken back, so that
     every record still ends in one bucket. What was accepted of it then counts as unchanged."""
@@ -109,6 +130,7 @@ def _take_back(lease: Lease) -> None:
     if counted:
         RunPage.objects.filter(run=lease.run, number__gt=F("run__pages") - counted["pages"]).delete()
         lease.change(since_resume={}, **{name: F(name) - number for name, number in counted.items()})
+        parts.count_with(lease.run, {name: -number for name, number in counted.items()})
         lease.run.refresh_from_db()
 
 
@@ -225,6 +247,8 @@ def _stop_asked(slice_: Slice) -> bool:
     run = SyncRun.objects.select_related("flow").get(pk=lease.run.pk)
     if not run.cancel_requested and not run.flow.paused and run.flow.enabled:
         return False
+    if run.divided and run.cancel_requested:  # ends when its parts have stopped
+        return False
     slice_.settle()
     if run.cancel_requested:
         runs.finish(lease, RunState.CANCELLED, "Cancelled by a person after its last complete page.")
@@ -238,6 +262,9 @@ def _complete(route: Route, lease: Lease) -> None:
     """The end: cards and totals, the watermark moves, run-level exceptions close themselves."""
     run, flow = lease.run, route.flow
     if run.state != RunState.RUNNING:
+        return
+    if run.parent_id:
+        runs.finish(lease, RunState.COMPLETED)
         return
     ledger.after_run(flow, run)
     if route.inlet.after:
@@ -294,4 +321,6 @@ def _open_run_issue(lease: Lease, kind: str, message: str, error: ConnectorError
         if error
         else {}
     )
-    issues.raise_all(lease.run.flow, lease.run.pk, [issues.Finding(kind, message=message, details=details, records=0)])
+    issues.raise_all(
+        lease.run.flow, lease.run.whole_id, [issues.Finding(kind, message=message, details=details, records=0)]
+    )

@@ -143,7 +143,7 @@ def _watermark(flow: Flow) -> str:
 
 
 def active(flow: Flow, kind: str = "sync") -> SyncRun | None:
-    return SyncRun.objects.filter(flow=flow, kind=kind, state__in=ACTIVE_RUNS).first()
+    return SyncRun.objects.filter(flow=flow, kind=kind, part=0, state__in=ACTIVE_RUNS).first()
 
 
 def ring_for(run_id: int) -> None:
@@ -185,6 +185,11 @@ def hand_over(lease: Lease) -> None:
     ring_for(lease.run.pk)
 
 
+def lend(lease: Lease, seconds: float) -> None:
+    """Parts are at work: the run is looked at again when the time is over, or when the last part has ended."""
+    lease.change(holder="", lease_until=clock.now() + timedelta(seconds=seconds), attempt=0)
+
+
 def abandon(lease: Lease) -> None:
     """Gives the lease back after an unexpected error; the attempt counts."""
     try:
@@ -207,8 +212,9 @@ def wait(lease: Lease, seconds: float, message: str) -> None:
 def cancel(run: SyncRun, user: Any) -> None:
     """A queued or waiting run ends at once, a running one before its next request."""
     history.record("cancel run", run, actor=user, before={"state": run.state})
-    SyncRun.objects.filter(pk=run.pk, state__in=ACTIVE_RUNS).update(cancel_requested=True)
-    SyncRun.objects.filter(pk=run.pk, state__in=[RunState.QUEUED, RunState.WAITING]).update(
+    its = Q(pk=run.pk) | Q(parent_id=run.pk)
+    SyncRun.objects.filter(its, state__in=ACTIVE_RUNS).update(cancel_requested=True)
+    SyncRun.objects.filter(its, state__in=[RunState.QUEUED, RunState.WAITING]).update(
         state=RunState.CANCELLED, finished_at=clock.now(), message="Cancelled before it went on."
     )
 

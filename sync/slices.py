@@ -13,7 +13,7 @@ from django.db.models import F
 
 from connectors.base import Effect, Page, Row
 from connectors.errors import ConnectorError, RecordError
-from sync import clock, issues, ledger, pending, value
+from sync import clock, issues, ledger, parts, pending, value
 from sync.catalogue import Bucket
 from sync.crashpoints import crashpoint
 from sync.delivery import BY_EFFECT, PageResult, Way, Work
@@ -100,6 +100,8 @@ class Slice:
                 raise result.interrupted
         with transaction.atomic():
             pending.done(flow, keys, since)
+            if self.lease.run.divided:
+                parts.again(self.lease.run, keys)
             issues.not_found(flow, [key for key in keys if key not in found])
             issues.looked_at(flow, keys)
         return True
@@ -148,8 +150,8 @@ class Slice:
             value.at_risk(self.route.flow, result.findings)
         with transaction.atomic():
             result.write()
-            issues.raise_all(self.route.flow, run.pk, result.findings)
-            issues.settle(self.route.flow, run.pk, result, still_open, healed)
+            issues.raise_all(self.route.flow, run.whole_id, result.findings)
+            issues.settle(self.route.flow, run.whole_id, result, still_open, healed)
             ledger.after_page(self.route.flow, result)
             if not result.interrupted:
                 self._count(result, resume, watermark, forced)
@@ -185,3 +187,4 @@ class Slice:
             read=result.read,
             manifest=zlib.compress(json.dumps(keys).encode(), 1),
         )
+        parts.count_with(run, {**counted, "writes": result.requests})

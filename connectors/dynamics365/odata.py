@@ -64,6 +64,14 @@ def after(columns: Sequence[Column], values: Sequence[str]) -> str:
     return f"({column.asked} gt {value} or ({column.asked} eq {value} and {after(columns[1:], values[1:])}))"
 
 
+def up_to(columns: Sequence[Column], values: Sequence[str]) -> str:
+    """What comes before these values in the order of the columns, and themselves."""
+    column, value = columns[0], columns[0].literal(values[0])
+    if len(columns) == 1:
+        return f"{column.asked} le {value}"
+    return f"({column.asked} lt {value} or ({column.asked} eq {value} and {up_to(columns[1:], values[1:])}))"
+
+
 def address(entity_set: str, options: Mapping[str, str]) -> str:
     """The path below the data root; options without a value are left out, blanks become %20."""
     asked = "&".join(f"{name}={quote(value, safe=',()$')}" for name, value in options.items() if value)
@@ -262,14 +270,29 @@ class KeysetRead:
         bounds = [f"{first.asked} eq {first.literal(last[0])}", f"{second.asked} ge {second.literal(last[1])}"]
         return [*bounds, after(self.order[1 : len(last)], last[1:])]
 
+    def bounds(self, parts: int, least: int) -> tuple[int, list[list[str]]]:
+        """How many rows there are, and the keys that end all parts of them but the last: at most so many parts
+        with at least so many rows each. One request, and one a bound; offsets are used for nothing but this."""
+        select = [column.asked for column in self.order]
+        count = self._ask(self.where, select, top=1, counted=True).count or 0
+        parts = min(parts, count // max(1, least))
+        ends = [count * part // parts for part in range(1, parts)]
+        found = [self._last_key(self._ask(self.where, select, top=1, skip=end - 1).rows) for end in ends]
+        return count, [key for key in found if key]
+
     def _page(self, following: Sequence[str], counted: bool) -> ODataPage:
-        where = [*self.where, *following]
+        return self._ask([*self.where, *following], self.select, self.size, counted)
+
+    def _ask(
+        self, where: Sequence[str], select: Sequence[str], top: int, counted: bool = False, skip: int = 0
+    ) -> ODataPage:
         options = {
             **self.options,
             "$filter": " and ".join(where),
-            "$select": ",".join(self.select),
+            "$select": ",".join(select),
             "$orderby": ",".join(column.asked for column in self.order),
-            "$top": str(self.size),
+            "$skip": str(skip) if skip else "",
+            "$top": str(top),
             "$count": "true" if counted else "",
         }
         got = page(self.http.get(address(self.entity_set, options), headers=HEADERS))

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from connectors.base import Inlet, Observed, Sink
 from connectors.records import Customer, Record
 from sync import storage
-from sync.models import CrossReference, Flow
+from sync.issues import Finding
+from sync.models import CrossReference, Flow, PartClaim, SyncRun
 
 
 @dataclass
@@ -28,11 +29,19 @@ class Match:
 NOBODY = Match()
 
 
+def contested(key: str, target_id: str, owner: str) -> Finding:
+    """The record's contact belongs to another record already."""
+    contact = f"Contact {target_id}" if target_id else "The contact"
+    message = f"{contact} already belongs to customer {owner}."
+    return Finding("contested_link", key, "contact", message, target_value=target_id)
+
+
 @dataclass
 class Adoption:
     flow: Flow
     sink: Sink
     inlet: Inlet
+    run: SyncRun
     by_key: dict[str, list[str]] | None = None
     by_email: dict[str, list[str]] = field(default_factory=dict)
     claimed: dict[str, str] = field(default_factory=dict)
@@ -40,8 +49,13 @@ class Adoption:
     others: dict[int, str] | None = None
 
     def prepare(self) -> None:
-        """Builds the index when nothing is linked yet."""
-        if self.by_key is None and not CrossReference.objects.filter(flow=self.flow).exists():
+        """Builds the index when nothing is linked yet. A part looks into a target that its run found empty no
+        more: whatever is there by now came from the other parts."""
+        if self.by_key is not None:
+            return
+        if self.run.parent_id and self.run.target_was_empty:
+            self.by_key = {}
+        elif not CrossReference.objects.filter(flow=self.flow).exists():
             self.by_key = defaultdict(list)
             for page in self.sink.scan(self.inlet.entity):
                 self._index(page)
@@ -68,6 +82,8 @@ class Adoption:
             looked = self._look(records)
             found = {record.key: self._from_observed(record, looked.get(record.key, ())) for record in records}
         claimed = {key: self._claim(key, match) for key, match in found.items()}
+        if self.run.parent_id:
+            claimed |= self._of_other_parts({match.target_id: key for key, match in found.items() if match.adopt})
         return claimed | self._same_key(records, found) | self._of_others(records, found)
 
     def _of_others(self, records: Sequence[Record], found: Mapping[str, Match]) -> dict[str, Match]:
@@ -106,6 +122,19 @@ class Adoption:
                 contested[source_id] = Match(contested_by=owners[key], target_id=before.target_id)
         self.latest = {key: owners[key] for key in keys.values()}
         return contested
+
+    def _of_other_parts(self, adopted: Mapping[str, str]) -> dict[str, Match]:
+        """Contacts (id → record) that a record of another part adopts at this very moment."""
+        if not adopted:
+            return {}
+        rows = (PartClaim(flow=self.flow, target_id=id_, source_id=key) for id_, key in adopted.items())
+        PartClaim.objects.bulk_create(rows, ignore_conflicts=True)
+        claims = PartClaim.objects.filter(flow=self.flow, target_id__in=list(adopted))
+        return {
+            adopted[id_]: Match(contested_by=owner, target_id=id_)
+            for id_, owner in claims.values_list("target_id", "source_id")
+            if owner != adopted[id_]
+        }
 
     def _look(self, records: Sequence[Record]) -> dict[str, Sequence[Observed]]:
         looked: dict[str, Sequence[Observed]] = {}

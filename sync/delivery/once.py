@@ -305,6 +305,6 @@ def row(
         "",
         candidate.digest,
         delivery_id,
-        work.lease.run.pk,
+        work.lease.run.whole_id,
         work.now,
     )

@@ -11,7 +11,7 @@ from connectors.errors import RecordError
 from connectors.records import Customer, Record
 from sync import clock, pending, storage
 from sync.catalogue import Bucket, LinkState
-from sync.delivery.adoption import Match
+from sync.delivery.adoption import Match, contested
 from sync.delivery.consents import withheld
 from sync.delivery.gone import Departed
 from sync.delivery.page import LONGEST_KEY, Candidate, PageResult, Work, candidates, fault_findings
@@ -273,14 +273,7 @@ def _dispute(candidate: Candidate, match: Match, result: PageResult) -> None:
             target_value=", ".join(match.ambiguous),
         )
     else:
-        finding = Finding(
-            "contested_link",
-            candidate.key,
-            "contact",
-            f"{f'Contact {match.target_id}' if match.target_id else 'The contact'} already belongs to "
-            f"customer {match.contested_by}.",
-            target_value=match.target_id,
-        )
+        finding = contested(candidate.key, match.target_id, match.contested_by)
     result.findings.append(finding)
 
 

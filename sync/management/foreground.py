@@ -9,7 +9,7 @@ from typing import Any
 from django.db import connection
 from django.forms.models import model_to_dict
 
-from sync import pipeline
+from sync import parts, pipeline
 from sync.catalogue import Bucket, RunState
 from sync.models import SyncRun
 
@@ -23,6 +23,9 @@ def until_done(run: SyncRun, show: Callable[[str], None]) -> SyncRun:
     while run.active:
         with _told(run.pk, show):
             pipeline.work(run.pk)
+            run.refresh_from_db()
+            for part in parts.of(run):
+                pipeline.work(part.pk)
         run.refresh_from_db()
         show(_progress(run))
         if run.active and run.heartbeat_at == before:

@@ -11,6 +11,7 @@ from sync.models.link import CrossReference
 from sync.models.mapping import MappingVersion
 from sync.models.observed import AttributionLink, EmarsysPurchase
 from sync.models.operation import BulkOperation
+from sync.models.part import PartClaim
 from sync.models.run import Delivery, RunPage, SyncRun
 from sync.models.schedule import Duty, FlowSchedule, WatermarkMove, WorkerProcess
 from sync.models.segment import SegmentCheck, SegmentFinding
@@ -32,6 +33,7 @@ __all__ = [
     "InboxEvent",
     "LedgerEntry",
     "MappingVersion",
+    "PartClaim",
     "PendingKey",
     "ProductFeed",
     "RunPage",

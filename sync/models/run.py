@@ -52,6 +52,11 @@ class SyncRun(models.Model):
     since_resume = models.JSONField(
         default=dict, blank=True, help_text="What was counted after the resume point: taken back when it is read again"
     )
+    parent = models.ForeignKey("self", models.CASCADE, null=True, blank=True, related_name="+")
+    part = models.PositiveSmallIntegerField(default=0, db_default=0, help_text="1 and up: a part of the parent's read")
+    divided = models.BooleanField(default=False, db_default=False, help_text="Its parts are being read")
+    parts = models.JSONField(null=True, blank=True, help_text="What became of each part")
+    target_was_empty = models.BooleanField(default=False, db_default=False, help_text="When the read was divided")
     pages = models.PositiveIntegerField(default=0)
     writes = models.PositiveIntegerField(default=0, help_text="Requests that wrote to the target")
     findings = models.JSONField(default=dict, blank=True)
@@ -66,7 +71,7 @@ class SyncRun(models.Model):
         indexes = [models.Index(fields=["flow", "-id"]), models.Index(fields=["state", "-id"])]
         constraints = [
             models.UniqueConstraint(
-                fields=["flow", "kind"], condition=Q(state__in=[*ACTIVE_RUNS]), name="one_active_run_per_flow"
+                fields=["flow", "kind", "part"], condition=Q(state__in=[*ACTIVE_RUNS]), name="one_active_run_per_flow"
             ),
             models.UniqueConstraint(fields=["flow", "kind", "due_at"], name="one_run_per_due_time"),
             models.CheckConstraint(
@@ -78,6 +83,11 @@ class SyncRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.flow} run {self.pk}"
+
+    @property
+    def whole_id(self) -> int:
+        """The run that people see: itself, or the one it is a part of."""
+        return self.parent_id or self.pk
 
     @property
     def active(self) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from connectors.base import Limits, Page, Settings, Stream
+from connectors.base import Division, Limits, Page, Settings, Stream
 from connectors.dynamics365.finance import columns
 from connectors.dynamics365.finance.documents import Documents, DocumentScan, Found, one_row
 from connectors.dynamics365.finance.free_text import WithFreeText
@@ -13,7 +13,7 @@ from connectors.dynamics365.finance.mapping import returns as return_columns
 from connectors.dynamics365.finance.order_events import OrderEvents
 from connectors.dynamics365.finance.order_status import OrderStatuses
 from connectors.dynamics365.finance.orders import Orders
-from connectors.dynamics365.finance.reading import Reader
+from connectors.dynamics365.finance.reading import Divided, Reader
 from connectors.dynamics365.finance.scan import Scan
 from connectors.dynamics365.finance.streams import streams
 from connectors.dynamics365.finance.tenant import COMPANY, Table, Tenant, listed
@@ -45,6 +45,10 @@ class Finance:
 
     def read(self, stream: str, since: str, resume: str = "") -> Iterator[Page]:
         return self._reader(stream).read(since, resume)
+
+    def divide(self, stream: str, parts: int, least: int) -> Division | None:
+        reader = self._reader(stream)
+        return reader.divide(parts, least) if isinstance(reader, Divided) else None
 
     def fetch(self, stream: str, keys: Sequence[str]) -> Iterator[Page]:
         return self._reader(stream).fetch(keys)

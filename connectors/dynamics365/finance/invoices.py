@@ -1,18 +1,18 @@
 """Invoices with their lines, read by invoice date."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from connectors.base import Page, Row
+from connectors.base import Division, Page, Row
 from connectors.dynamics365 import odata
 from connectors.dynamics365.ahead import ahead
 from connectors.dynamics365.finance.joining import Document, joined, parts
 from connectors.dynamics365.finance.mapping.keys import Keys
 from connectors.dynamics365.finance.mapping.sales import sale_key
+from connectors.dynamics365.finance.portion import Portion, division, portion
 from connectors.dynamics365.finance.reading import key_or_nothing
 from connectors.dynamics365.finance.tenant import COMPANY, KEYS_A_REQUEST, Table
 
@@ -44,15 +44,16 @@ class Invoices:
 
     def read(self, since: str, resume: str) -> Iterator[Page]:
         """All invoice lines since the watermark (a day), some days' overlap included, after `resume`."""
-        *start, latest = json.loads(resume) if resume else [since]
+        at = portion(resume, since)
+        latest = at.latest
         totals: list[int | None] = []
         found: list[Row] = []
-        for document in self._documents(self._from(since), totals, start):
+        for document in self._documents(self._where(since, at), totals, at.start):
             found += rows(document)
             latest = max(latest, document.key.InvoiceDate[:10])
             if document.whole and len(found) >= self.headers.size:
-                token = [*(getattr(document.key, column.name) for column in self._order), latest]
-                yield Page(found, resume := json.dumps(token), total=totals[0])
+                at = at.to([getattr(document.key, column.name) for column in self._order], latest)
+                yield Page(found, resume := at.token, total=totals[0])
                 found = []
         yield Page(found, resume, watermark=min(latest, _today()), total=totals[0] if totals else None)
 
@@ -89,11 +90,19 @@ class Invoices:
         lines = self.lines.read(self._line_order, [theirs]).pages(start)
         return joined(parts(headers, _key, []), parts(lines, _key, totals))
 
-    def _from(self, since: str) -> Sequence[str]:
+    def divide(self, parts: int, least: int) -> Division | None:
+        """By days and numbers; how many lines each part holds differs a little."""
+        found = division(self.headers.read(self._order), parts, least)
+        lines = self.lines.read(self._line_order).bounds(1, 1)[0] if found else 0
+        return found._replace(total=lines) if found else None
+
+    def _where(self, since: str, at: Portion) -> Sequence[str]:
+        bounds = at.bound(self._order), at.bound(self._line_order)
         if not since:
-            return ()
+            return bounds
         start = datetime.fromisoformat(since[:10]) - timedelta(days=self.lookback_days)
-        return [table.since("InvoiceDate", start) for table in (self.headers, self.lines)]
+        tables = zip((self.headers, self.lines), bounds, strict=True)
+        return [" and ".join(filter(None, (table.since("InvoiceDate", start), bound))) for table, bound in tables]
 
     def _documents_of(self, key: str) -> set[tuple[str, str]]:
         """`company|number|line` and `company|number` both name a document; a number may itself hold a bar."""

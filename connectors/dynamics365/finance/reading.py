@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from connectors.base import Page
+from connectors.base import Division, Page
 from connectors.errors import RecordError
 
 
@@ -14,6 +14,13 @@ class Reader(Protocol):
     def read(self, since: str, resume: str) -> Iterator[Page]: ...
     def fetch(self, keys: Sequence[str]) -> Iterator[Page]: ...
     def keys(self) -> Iterator[Sequence[str]]: ...
+
+
+@runtime_checkable
+class Divided(Protocol):
+    """A reader whose whole read can be done in parts."""
+
+    def divide(self, parts: int, least: int) -> Division | None: ...
 
 
 def key_or_nothing(key: Callable[[bytes], str]) -> Callable[[bytes], str]:

@@ -1,13 +1,13 @@
 """One set read whole, or from the moment its rows were changed, in the order of its key."""
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from connectors.base import Page
+from connectors.base import Division, Page
 from connectors.dynamics365 import odata
 from connectors.dynamics365.finance.mapping.keys import Keys
+from connectors.dynamics365.finance.portion import division, portion
 from connectors.dynamics365.finance.reading import as_text, key_or_nothing, moment
 from connectors.dynamics365.finance.tenant import COMPANY, KEYS_A_REQUEST, Table
 
@@ -27,13 +27,15 @@ class Scan:
     overlap_minutes: int = 0
 
     def read(self, since: str, resume: str) -> Iterator[Page]:
-        *start, latest = json.loads(resume) if resume else [since]
-        order, where = self._in_order(), [self._from(since)]
-        for page in self.table.read(order, where).pages(start):
-            start = _last(page.rows, order) or start
-            latest = max([latest, *self._changes(page.rows)]) if self.changed else ""
-            resume = json.dumps([*start, latest]) if start else ""
-            yield Page(page.rows, resume, watermark=None if page.more else latest, total=page.count)
+        order, at = self._in_order(), portion(resume, since)
+        for page in self.table.read(order, [self._from(since), at.bound(order)]).pages(at.start):
+            latest = max([at.latest, *self._changes(page.rows)]) if self.changed else ""
+            at = at.to(_last(page.rows, order) or at.start, latest)
+            yield Page(page.rows, at.token, watermark=None if page.more else latest, total=page.count)
+
+    def divide(self, parts: int, least: int) -> Division | None:
+        """Where rows tell when they changed, the newest change of all is the watermark: no part knows it."""
+        return None if self.changed else division(self.table.read(self.order), parts, least)
 
     def fetch(self, keys: Sequence[str]) -> Iterator[Page]:
         asked, key = set(keys), key_or_nothing(self.key)
