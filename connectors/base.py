@@ -205,6 +205,8 @@ class Inlet:
     identify: Callable[[Record], str] = attrgetter("key")
     """The key that we write into the target for this record."""
     expected: Callable[[Encoded], Mapping[str, str]] | None = None
+    beside: Callable[[Record], Mapping[str, str]] | None = None
+    """What is compared and never written (fields that marketing owns), as `Observed.fields` should show it."""
     head: bytes = b""
     """REPLACE: the first line of the file whose other lines are the encoded bodies."""
     after: str = ""

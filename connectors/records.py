@@ -33,6 +33,8 @@ class Customer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     loyalty_tier: str = ""
     on_hold: bool = False
     unreadable: tuple[str, ...] = ()
+    extra: tuple[tuple[str, str], ...] = ()
+    """The site's own fields: (name, canonical value), see `extra.ExtraField`."""
 
 
 class Sale(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -1,8 +1,11 @@
 """Are both sides the same? Pure: the ERP's fields as they should show, and the fields the target shows."""
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
+
+from connectors.extra import ExtraField
+from connectors.extra import same as same_by_rule
 
 
 class Field(NamedTuple):
@@ -15,15 +18,17 @@ class Field(NamedTuple):
     same: bool
 
 
-def compare(expected: Mapping[str, str], observed: Mapping[str, str]) -> list[Field]:
-    """Every field that we own, in the order of `expected`."""
+def compare(expected: Mapping[str, str], observed: Mapping[str, str], extra: Sequence[ExtraField] = ()) -> list[Field]:
+    """Every field that we own, in the order of `expected`; the site's own (`extra`) each by its rule."""
+    own = {one.name: one for one in extra}
     return [
-        Field(name, value, observed.get(name, ""), _equivalent(name, value, observed.get(name, "")))
+        Field(name, value, shown, same_by_rule(own[name], value, shown) if name in own else _same(name, value, shown))
         for name, value in expected.items()
+        for shown in (observed.get(name, ""),)
     ]
 
 
-def _equivalent(name: str, one: str, other: str) -> bool:
+def _same(name: str, one: str, other: str) -> bool:
     if one == other:
         return True
     return _plain(name, one) == _plain(name, other)

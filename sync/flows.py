@@ -8,15 +8,19 @@ accepts but the console itself keeps (attribution) stays here.
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import NamedTuple, cast
 
+import msgspec
 from django.utils import timezone
 
 from connectors.base import Answer, Effect, Encoded, Fault, Inlet, Limits, Observed, Sink, Source, Stream
 from connectors.errors import ConfigurationError
+from connectors.extra import ExtraField, OffersColumns, TakesFields, extended
 from connectors.records import Record
 from connectors.registry import Connection, connections
-from sync.models import Flow
+from sync.models import FieldMapping, Flow
+from sync.models.field_mapping import ACTIVE
 from sync.models.flow import NOT_WANTED_YET
 
 CONSOLE = "console"
@@ -25,6 +29,12 @@ OBSERVED = ("attribution", "purchase")
 """What is kept here and sent to nobody."""
 RUNNING_AT_ONCE = frozenset({"customer", "sale"})
 """Entities whose flows may run as soon as both systems are connected; the others wait until they are wanted."""
+
+
+class Active(Enum):
+    """Whichever version of a flow's own fields is in force."""
+
+    NOW = "now"
 
 
 @dataclass(frozen=True)
@@ -36,10 +46,19 @@ class Route:
     sink: Sink
     stream: Stream
     inlet: Inlet
+    extra: Sequence[ExtraField] = ()
+    """The site's own fields, by version `mapping` of the flow's field mapping (0: it has none)."""
+    mapping: int = 0
 
     @property
     def version(self) -> str:
-        """What the digests are salted with: a changed mapping knows nothing any more."""
+        """What rows are known by: a changed mapping knows no row any more, so that each is mapped again."""
+        return f"{self.sent_version}/fields {self.mapping}" if self.mapping else self.sent_version
+
+    @property
+    def sent_version(self) -> str:
+        """What payloads are known by. A site's own fields show in the payload itself: of a changed field mapping
+        only the records that it touches are sent again."""
         return f"{self.flow.name}/{self.stream.version}/{self.inlet.version}"
 
 
@@ -107,11 +126,49 @@ def connection(name: str) -> Connection:
     return found
 
 
-def open_route(flow: Flow, source_limits: Limits, sink_limits: Limits) -> Route:
-    """Opens both ends; makes no call yet. Raises ConfigurationError naming what is missing."""
+def active_fields(flow: Flow) -> FieldMapping | None:
+    """The version of the site's own fields that is in force."""
+    named = {"source": flow.source, "stream": flow.stream, "target": flow.target}
+    return FieldMapping.objects.filter(**named, state=ACTIVE).first()
+
+
+def open_route(
+    flow: Flow, source_limits: Limits, sink_limits: Limits, fields: FieldMapping | Active | None = Active.NOW
+) -> Route:
+    """Opens both ends; makes no call yet. `fields` is the version of the site's own fields to use, the one in force
+    if none is given. Raises ConfigurationError naming what is missing."""
     source = cast(Source, connection(flow.source).open(source_limits))
     sink = cast(Sink, OwnTables() if flow.target == CONSOLE else connection(flow.target).open(sink_limits))
-    return Route(flow, source, sink, source.streams[flow.stream], sink.inlets[flow.entity])
+    version = active_fields(flow) if isinstance(fields, Active) else fields
+    if version is None or not version.fields:
+        # A version without rows is one all the same: rows of the version before are not known by it.
+        stream = source.streams[flow.stream]
+        return Route(flow, source, sink, stream, sink.inlets[flow.entity], mapping=version.number if version else 0)
+    extra = extra_fields(version)
+    stream = _with_columns(flow, source, extra)
+    if not isinstance(sink, TakesFields):
+        raise _takes_none(flow, flow.target)
+    sink.take(flow.entity, extra)
+    return Route(flow, source, sink, stream, sink.inlets[flow.entity], extra, version.number)
+
+
+def extra_fields(version: FieldMapping) -> list[ExtraField]:
+    return msgspec.convert(version.fields, list[ExtraField])
+
+
+def _with_columns(flow: Flow, source: Source, extra: Sequence[ExtraField]) -> Stream:
+    if not isinstance(source, OffersColumns):
+        raise _takes_none(flow, flow.source)
+    columns = source.extend(flow.stream, {one.source: one.reader for one in extra})
+    return extended(source.streams[flow.stream], extra, columns)
+
+
+def _takes_none(flow: Flow, name: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{name} knows no fields of the site's own, and {flow.name} has a field mapping.",
+        system=name,
+        remedy="Activate a field mapping without rows for this flow.",
+    )
 
 
 class OwnTables:

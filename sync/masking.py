@@ -34,7 +34,7 @@ _INTERNAL = """
 """
 _PERSONAL = """
     email e_mail first_name last_name full_name organisation phone mobile street address city postcode zip birth_date
-    consent opt_in gender salutation iban notes
+    consent opt_in gender salutation iban notes extra
 """
 FIELDS: Mapping[str, Class] = {
     **dict.fromkeys(_PUBLIC.split(), Class.PUBLIC),

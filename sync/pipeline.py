@@ -85,12 +85,13 @@ def _slice(lease: Lease, seconds: float | None) -> bool:
     run, flow = lease.run, lease.run.flow
     ends = time.monotonic() + (math.inf if seconds is None else seconds)
     mappings.note(flow.source)
-    route = flows.open_route(flow, limits_for(flow.source, lease), limits_for(flow.target, lease))
+    fields = mappings.kept_by(lease)
+    route = flows.open_route(flow, limits_for(flow.source, lease), limits_for(flow.target, lease), fields)
     with _senders() as senders, _writer() as writer:
         adoption = Adoption(flow, route.sink, route.inlet, run)
         slice_ = Slice(route, lease, senders, writer, adoption, digester(route.version))
         ledger.give_up_lost_requests(run)
-        lease.change(mapping_version=route.version[:200])
+        mappings.remember(lease, route, fields)
         if _stop_asked(slice_):
             return False
         _take_back(lease)

@@ -18,7 +18,8 @@ from sync.models import Flow
 def shown(inlet: Inlet, record: Record) -> Mapping[str, str]:
     """The fields of a record as the target will show them; raises RecordError when it cannot be expressed."""
     payload, _ = inlet.encode(record, Known())
-    return inlet.expected(payload) if inlet.expected else {}
+    fields = inlet.expected(payload) if inlet.expected else {}
+    return {**fields, **inlet.beside(record)} if inlet.beside else fields
 
 
 def from_source(route: Route, keys: Sequence[str]) -> dict[str, Mapping[str, str]]:
@@ -45,7 +46,7 @@ def equal_now(route: Route, keys: Sequence[str]) -> dict[str, str]:
         moment = f"{timezone.now():%Y-%m-%d %H:%M:%S} UTC"
         for key in part:
             if key in expected and key in observed:
-                fields = compare(expected[key], observed[key].fields)
+                fields = compare(expected[key], observed[key].fields, route.extra)
                 if all(field.same for field in fields):
                     proved[key] = f"Both systems were read at {moment}: {len(fields)} fields are equal."
     return proved
@@ -56,7 +57,7 @@ def both(flow: Flow, source_id: str) -> dict[str, Any]:
     route = flows.open_route(flow, limits_for(flow.source), limits_for(flow.target))
     expected = from_source(route, [source_id]).get(source_id, {})
     observed = route.sink.look(flow.entity, [source_id]).get(source_id) if route.inlet.readable else None
-    fields = compare(expected, observed.fields if observed else {})
+    fields = compare(expected, observed.fields if observed else {}, route.extra)
     return {
         **as_details(fields),
         "read_at": timezone.now(),

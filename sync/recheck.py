@@ -49,7 +49,7 @@ def _batch(route: Route, keys: Sequence[str]) -> list[Compared]:
             where = "only in the ERP" if key in expected else "only in the target" if key in observed else "on no side"
             compared.append(Compared(key, where))
             continue
-        fields = compare(expected[key], observed[key].fields)
+        fields = compare(expected[key], observed[key].fields, route.extra)
         details = {**as_details(fields), "target_id": observed[key].target_id}
         differing = [one for one in fields if not one.same]
         compared.append(Compared(key, PAIR, [one.name for one in differing]))

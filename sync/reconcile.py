@@ -9,6 +9,7 @@ from django.db import transaction
 
 from connectors.base import Effect, Excluded, Gone, Page
 from connectors.errors import RecordError
+from connectors.extra import ExtraField
 from connectors.records import Sale
 from sync import clock, issues, pending, reading, storage, value
 from sync.ahead import ahead
@@ -132,10 +133,10 @@ def _contacts(route: Route, told: Stop) -> Iterator[Finding]:
             sides.target((one.target_id, one.key, one.fields.get("email", "").lower(), one.fields) for one in contacts)
             told(read, None)
         sides.index()
-        yield from _drift(sides)
+        yield from _drift(sides, route.extra)
         if route.inlet.after:  # fields of contacts that the customers' flow links: only their values are compared
             return
-        yield from _unlinked(sides)
+        yield from _unlinked(sides, route.extra)
         yield from _several(sides)
         yield from _orphans(sides, route.flow)
 
@@ -152,9 +153,9 @@ def _erp_rows(route: Route, page: Page) -> Iterator[tuple[str, str, str, Any]]:
         yield record.key, route.inlet.identify(record), fields.get("email", ""), fields
 
 
-def _drift(sides: Sides) -> Iterator[Finding]:
+def _drift(sides: Sides, extra: Sequence[ExtraField]) -> Iterator[Finding]:
     for source_id, target_id, expected, observed in sides.pairs():
-        fields = compare(expected, observed)
+        fields = compare(expected, observed, extra)
         for field in fields:
             if not field.same:
                 yield Finding(
@@ -168,7 +169,7 @@ def _drift(sides: Sides) -> Iterator[Finding]:
                 )
 
 
-def _unlinked(sides: Sides) -> Iterator[Finding]:
+def _unlinked(sides: Sides, extra: Sequence[ExtraField]) -> Iterator[Finding]:
     candidates: dict[str, list[tuple[str, dict[str, str]]]] = defaultdict(list)
     records: dict[str, tuple[str, dict[str, str]]] = {}
     for source_id, key, expected, target_id, observed in sides.unlinked():
@@ -191,7 +192,7 @@ def _unlinked(sides: Sides) -> Iterator[Finding]:
                 "The contact was found by its e-mail; it does not carry the customer number.",
                 key,
                 "",
-                details={**as_details(compare(expected, observed)), "target_id": target_id},
+                details={**as_details(compare(expected, observed, extra)), "target_id": target_id},
             )
         else:
             ids = [target_id for target_id, _ in found]

@@ -13,6 +13,7 @@ from connectors.emarsys import choices, options, replies
 from connectors.emarsys.mapping import order_status
 from connectors.emarsys.mapping.schema import EMAIL, SIZES, Field, Schema
 from connectors.errors import BatchRefusedError, ConfigurationError, UnexpectedReplyError
+from connectors.extra import ExtraField, TargetField
 from connectors.http import Http
 
 
@@ -23,6 +24,7 @@ class Account:
     def __init__(self, http: Http, settings: Settings) -> None:
         self._http, self._settings = http, settings
         self._asking = Lock()
+        self.extra: Sequence[ExtraField] = ()
 
     @property
     def schema(self) -> Schema:
@@ -75,6 +77,7 @@ class Account:
             languages=choices.languages(self._choices("35")),
             key_value=key_value,
             sizes=self._sizes(),
+            extra=[(one, self._taken(one)) for one in self.extra],
         )
 
     @cached_property
@@ -95,11 +98,53 @@ class Account:
                 remedy=f"Set {self._variable('ACCOUNT_ZONE')} to its name, Europe/Vienna for one.",
             ) from error
 
+    def _taken(self, extra: ExtraField) -> Field:
+        """The account's field of a site's own field, by its id."""
+        entry = next((one for one in self._known if str(one.get("id", "")) == extra.target), None)
+        if entry is None:
+            raise ConfigurationError(
+                f"{self._settings.connection}: Emarsys has no field {extra.name} ({extra.target}) any more.",
+                system=self._settings.connection,
+                request="GET /field",
+                remedy="Create it again, or take it out of the flow's field mapping.",
+            )
+        return self._field(extra.target) if _kind(entry) == "choice" else Field(extra.target, _type(entry))
+
+    def offered(self) -> list[TargetField]:
+        """Every contact field, with the canonical field that writes it already."""
+        with self._asking:
+            taken = self._standard_fields()
+            return [
+                TargetField(
+                    number := str(entry.get("id", "")),
+                    str(entry.get("name") or number),
+                    _kind(entry),
+                    taken.get(number, ""),
+                    SIZES.get(_type(entry), 0),
+                )
+                for entry in self._known
+            ]
+
+    def labels(self, number: str) -> Sequence[str]:
+        """The labels of a field's choices."""
+        return [label for _, label in self._choices(number)]
+
+    def _standard_fields(self) -> Mapping[str, str]:
+        """Field id → what the standard mappings of customers, consent and order status call it."""
+        schema = replace(self._schema, extra=())
+        statuses = options.pairs(self._settings, "STATUS_FIELDS", order_status.NAMES)
+        entries = {name: self._entry(theirs) for name, theirs in statuses.items() if theirs}
+        return {
+            **{str(entry.get("id", "")): name for name, entry in entries.items() if entry},
+            **{schema.key: "external_id"},
+            **schema.names,
+        }
+
     def _sizes(self) -> Mapping[str, int]:
         kinds = {str(entry.get("id", "")): str(entry.get("application_type", "")) for entry in self._known}
         return {number: SIZES[kind] for number, kind in kinds.items() if kind in SIZES}
 
-    def _field(self, wanted: str, setting: str) -> Field:
+    def _field(self, wanted: str, setting: str = "") -> Field:
         entry = self._entry(wanted)
         if entry is None:
             raise self._no_field(setting, wanted)
@@ -139,6 +184,23 @@ class Account:
         if not isinstance(listed, list):
             return []
         return [(str(entry.get("id")), str(entry.get("choice", ""))) for entry in listed if isinstance(entry, dict)]
+
+
+KINDS = {
+    **dict.fromkeys(("shorttext", "longtext", "largetext", "email", "url", "fax", "phone"), "text"),
+    **dict.fromkeys(("date", "birthdate"), "date"),
+    "numeric": "number",
+    "singlechoice": "choice",
+}
+"""What a type of field takes; several choices at once, vouchers and interests are written by Emarsys alone."""
+
+
+def _type(entry: Mapping[str, Any]) -> str:
+    return str(entry.get("application_type") or "shorttext")
+
+
+def _kind(entry: Mapping[str, Any]) -> str:
+    return KINDS.get(_type(entry), "")
 
 
 def _plain(name: object) -> str:

@@ -19,6 +19,7 @@ from connectors.emarsys.sales import Sales
 from connectors.emarsys.segments import Run, Segments, Size
 from connectors.emarsys.setup import sales_form
 from connectors.errors import ConfigurationError
+from connectors.extra import ExtraField, TargetField
 from connectors.http import Http
 from connectors.records import Record
 
@@ -76,6 +77,25 @@ class Emarsys:
 
     def scan(self, inlet: str) -> Iterator[Sequence[Observed]]:
         return self._contacts_of(inlet).scan()
+
+    # ------------------------------------------------------------------------------------- a site's own fields
+
+    extendable_inlets = ("customer",)
+
+    def offered(self, inlet: str) -> Sequence[TargetField]:
+        return self._account.offered()
+
+    def choices(self, inlet: str, target: str) -> Sequence[str]:
+        return self._account.labels(target)
+
+    def take(self, inlet: str, extra: Sequence[ExtraField]) -> None:
+        if inlet not in self.extendable_inlets:
+            raise ConfigurationError(
+                f"{self._settings.connection}: {inlet} takes no fields of the site's own.",
+                system=self._settings.connection,
+                remedy="Take them out of the flow's field mapping.",
+            )
+        self._account.extra = extra
 
     # ------------------------------------------------------------------------------------- what is read back
 

@@ -50,6 +50,7 @@ def _customer(settings: Settings, account: Account) -> Inlet:
         fields=schema.ids,
         identify=schema.key_of,
         expected=contact.expected(schema),
+        beside=contact.beside(schema),
     )
 
 

@@ -5,6 +5,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cached_property
 from typing import Protocol, TypeVar
 
 from connectors.base import Encoded, Excluded, Fault, Gone, Row
@@ -13,6 +14,7 @@ from connectors.records import Record
 from sync import clock
 from sync.catalogue import Bucket
 from sync.delivery.adoption import Adoption
+from sync.digests import digester
 from sync.flows import Route
 from sync.issues import Finding
 from sync.runs import Lease
@@ -41,6 +43,11 @@ class Work:
     forced: bool = False
     gate: "Gate" = field(default_factory=lambda: open_gate)
     now: datetime = field(default_factory=clock.now)
+
+    @cached_property
+    def payload_digest(self) -> Callable[[bytes], bytes]:
+        """What payloads are known by: of a changed field mapping only what it touches is sent again."""
+        return digester(self.route.sent_version)
 
 
 class Leaving(Protocol):

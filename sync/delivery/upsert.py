@@ -244,7 +244,7 @@ def _linked(work: Work, candidate: Candidate, record: Record, match: Match, resu
     try:
         target_key = _target_key(inlet, record)
         payload, faults = inlet.encode(record, Known(match.target_id))
-        digest = work.digest(payload.body)
+        digest = work.payload_digest(payload.body)
         if match.adopt:
             payload, faults = inlet.encode(record, Known(match.target_id, adopt=True))
     except RecordError as error:

@@ -3,6 +3,7 @@
 from sync.models.audit import AuditEvent
 from sync.models.budget import ApiBudget
 from sync.models.feed import FeedItem, ProductFeed
+from sync.models.field_mapping import FieldMapping
 from sync.models.flow import Flow, PendingKey
 from sync.models.inbox import InboxEvent
 from sync.models.issue import Comment, SyncIssue
@@ -28,6 +29,7 @@ __all__ = [
     "Duty",
     "EmarsysPurchase",
     "FeedItem",
+    "FieldMapping",
     "Flow",
     "FlowSchedule",
     "InboxEvent",

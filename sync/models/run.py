@@ -40,6 +40,14 @@ class SyncRun(models.Model):
     watermark_from = models.TextField(blank=True)
     watermark_to = models.TextField(blank=True)
     mapping_version = models.CharField(max_length=200, blank=True)
+    field_mapping = models.ForeignKey(
+        "sync.FieldMapping",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="The version of the site's own fields that the run began with, and keeps",
+    )
     total = models.PositiveIntegerField(null=True, blank=True, help_text="How many the source says there are")
 
     read = models.PositiveIntegerField(default=0)

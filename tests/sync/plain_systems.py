@@ -112,7 +112,7 @@ def connect(
     if platform_first:
         erp.streams = {entity: erp.streams[entity]}  # a platform offers no customers
 
-    def opened(asked: Flow, source_limits: Any, sink_limits: Any) -> flows.Route:
+    def opened(asked: Flow, source_limits: Any, sink_limits: Any, fields: Any = None) -> flows.Route:
         sink: Any = flows.OwnTables() if asked.target == flows.CONSOLE else platform
         return flows.Route(asked, erp, sink, erp.streams[entity], sink.inlets[entity])  # type: ignore[arg-type]
 

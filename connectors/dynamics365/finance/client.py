@@ -20,6 +20,7 @@ from connectors.dynamics365.finance.tenant import COMPANY, Table, Tenant, listed
 from connectors.dynamics365.finance.visible import visible
 from connectors.dynamics365.finance.windows import Window
 from connectors.errors import ConfigurationError
+from connectors.extra import ReadColumns, SourceColumn, json_columns
 
 
 class Finance:
@@ -31,6 +32,7 @@ class Finance:
         self._keys = self._tenant.keys
         self.streams: Mapping[str, Stream] = streams(settings, self._keys)
         self._made: dict[str, Reader] = {}
+        self._own_columns: Sequence[str] = ()
         self._readers: Mapping[str, Callable[[], Reader]] = {
             "customer": self._customers,
             "sale": self._invoices,
@@ -56,6 +58,27 @@ class Finance:
     def keys(self, stream: str) -> Iterator[Sequence[str]]:
         return self._reader(stream).keys()
 
+    # ------------------------------------------------------------------------------------- a site's own columns
+
+    extendable_streams = ("customer",)
+
+    def columns(self, stream: str) -> Sequence[SourceColumn]:
+        return [SourceColumn(name, kind) for name, kind in self._tenant.columns("CUSTOMERS").items()]
+
+    def standard(self, stream: str) -> Mapping[str, str]:
+        own = {"loyalty_tier": self._settings.text("TIER_FIELD"), "birth_date": self._settings.text("BIRTH_DATE_FIELD")}
+        return {**customers.COLUMNS, **{name: column for name, column in own.items() if column}}
+
+    def extend(self, stream: str, columns: Mapping[str, str]) -> ReadColumns:
+        if stream not in self.extendable_streams:
+            raise ConfigurationError(
+                f"{self._settings.connection}: {stream} carries no columns of the site's own.",
+                system=self._settings.connection,
+                remedy="Take them out of the flow's field mapping.",
+            )
+        self._own_columns = tuple(columns)
+        return json_columns(self._tenant.members("CUSTOMERS", columns))
+
     def check(self) -> str:
         """Names the streams that this environment does not offer under the settings' names."""
         table = self._customer_table()
@@ -78,7 +101,9 @@ class Finance:
 
     def _customer_table(self) -> Table:
         extra = [name for name in (self._settings.text("TIER_FIELD"), self._settings.text("BIRTH_DATE_FIELD")) if name]
-        return self._tenant.table("CUSTOMERS", columns.CUSTOMER_REQUIRED, (*columns.CUSTOMER_OPTIONAL, *extra))
+        # A column of the field mapping that is gone stops the flow: without it every value would count as empty.
+        required = [*columns.CUSTOMER_REQUIRED, *self._own_columns]
+        return self._tenant.table("CUSTOMERS", required, (*columns.CUSTOMER_OPTIONAL, *extra))
 
     def _customers(self) -> Reader:
         table = self._customer_table()

@@ -124,6 +124,15 @@ class Tenant:
         """Whether the setting `<name>_SET` names a set at all."""
         return bool(self.settings.text(f"{name}_SET").strip())
 
+    def columns(self, name: str) -> Mapping[str, str]:
+        """The columns of the set that `<name>_SET` names, with their EDM types; none where nothing is told."""
+        return self._metadata.types(self.settings.text(f"{name}_SET").strip())
+
+    def members(self, name: str, columns: Iterable[str]) -> Mapping[str, str]:
+        """The tenant's columns by the name under which rows of this table carry them."""
+        ours = {theirs: name for name, theirs in self._renames(name)[0].items()}
+        return {column: ours.get(column, column) for column in columns}
+
     def table(
         self, name: str, required: Sequence[str], optional: Sequence[str] = (), extensions: Sequence[str] = ()
     ) -> Table:

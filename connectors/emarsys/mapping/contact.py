@@ -10,6 +10,7 @@ import msgspec
 from connectors.base import Encoded, Fault, Known, Observed
 from connectors.emarsys.mapping.schema import EMAIL, OPT_INS, Encode, Field, Schema, View, text
 from connectors.errors import RecordError
+from connectors.extra import ERP
 from connectors.records import Customer, Record
 
 _TEXTS = ("first_name", "last_name", "organisation", "phone", "street", "city", "postcode")
@@ -27,6 +28,7 @@ def customer_encoder(schema: Schema) -> Encode:
     """
     texts = [(name, schema.ids[name], schema.size(schema.ids[name])) for name in _TEXTS]
     owned = {name: number for name, number in schema.ids.items() if number != schema.key}
+    extra = {one.name: theirs for one, theirs in schema.extra if one.owner == ERP}
 
     def encode(record: Record, known: Known) -> tuple[Encoded, tuple[Fault, ...]]:
         if not isinstance(record, Customer):
@@ -51,6 +53,9 @@ def customer_encoder(schema: Schema) -> Encode:
             body["35"] = schema.languages.get(record.language, "")
         if schema.tier:
             put_text(body, faults, "loyalty_tier", schema.tier, record.loyalty_tier)
+        for name, value in record.extra:
+            if name in extra:
+                put_text(body, faults, name, extra[name], value)
         for name in record.unreadable:
             body.pop(owned.get(name, ""), None)
         return _encoded(schema, record.key, body, known), tuple(faults)
@@ -110,6 +115,25 @@ def expected(schema: Schema) -> Callable[[Encoded], Mapping[str, str]]:
     return read
 
 
+def beside(schema: Schema) -> Callable[[Record], Mapping[str, str]] | None:
+    """What the fields that marketing owns would show if they held the ERP's values; a value that the field cannot
+    hold stands as it is, so that the difference is seen."""
+    kept = {one.name: theirs for one, theirs in schema.extra if one.owner != ERP}
+    if not kept:
+        return None
+
+    def read(record: Record) -> Mapping[str, str]:
+        shown: dict[str, str] = {}
+        for name, value in getattr(record, "extra", ()):
+            if name in kept:
+                body: dict[str, str] = {}
+                put_text(body, [], name, kept[name], value)
+                shown[name] = kept[name].shown(body[kept[name].id]) if body else value
+        return shown
+
+    return read
+
+
 def observed(schema: Schema, row: Mapping[str, object]) -> Observed:
     """A contact as `getdata` gives it: text or null by field id."""
     shown = {name: _shown(schema, name, text(row.get(number))) for number, name in schema.names.items()}
@@ -129,4 +153,6 @@ def _shown(schema: Schema, name: str, value: str) -> str:
         return OPT_INS.get(value, "")
     if name == "loyalty_tier" and schema.tier:
         return schema.tier.shown(value)
+    if name in schema.extra_fields:
+        return schema.extra_fields[name].shown(value)
     return value.lower() if name == "email" else value

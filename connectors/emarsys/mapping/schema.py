@@ -1,12 +1,13 @@
 """What differs from account to account: ids of fields and choices, sizes, and how contacts are keyed. Pure."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from connectors.base import Encoded, Fault, Known, Observed
 from connectors.errors import RecordError
+from connectors.extra import ERP, ExtraField
 from connectors.records import Record
 
 Encode = Callable[[Record, Known], tuple[Encoded, tuple[Fault, ...]]]
@@ -71,6 +72,8 @@ class Schema:
     languages: Mapping[str, str]
     key_value: str = "account"
     sizes: Mapping[str, int] = field(default_factory=dict)
+    extra: Sequence[tuple[ExtraField, Field]] = ()
+    """The site's own fields, each with the account's field it goes to."""
 
     @property
     def by_email(self) -> bool:
@@ -79,13 +82,20 @@ class Schema:
     @cached_property
     def ids(self) -> Mapping[str, str]:
         """Canonical field → field id, of every field we own here."""
-        return {**SYSTEM_FIELDS, **({"loyalty_tier": self.tier.id} if self.tier else {})}
+        tier = {"loyalty_tier": self.tier.id} if self.tier else {}
+        return {**SYSTEM_FIELDS, **tier, **{one.name: theirs.id for one, theirs in self.extra if one.owner == ERP}}
 
     @cached_property
     def names(self) -> Mapping[str, str]:
         """Field id → canonical field, of every field that is read."""
         external = {self.external: "external_id"} if self.external else {}
-        return {**{number: name for name, number in self.ids.items()}, OPT_IN: "opt_in", **external}
+        extra = {theirs.id: one.name for one, theirs in self.extra}
+        return {**{number: name for name, number in self.ids.items()}, **extra, OPT_IN: "opt_in", **external}
+
+    @cached_property
+    def extra_fields(self) -> Mapping[str, Field]:
+        """The site's own fields by name."""
+        return {one.name: theirs for one, theirs in self.extra}
 
     @cached_property
     def country_of(self) -> Mapping[str, str]:

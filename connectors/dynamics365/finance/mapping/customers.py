@@ -17,6 +17,20 @@ from connectors.records import Customer
 NOT_HELD = frozenset({"", "no", "never"})
 """OnHoldStatus values that hold nothing: No, and Never (this customer is never put on hold)."""
 
+COLUMNS = {
+    "email": "PrimaryContactEmail",
+    "first_name": "PersonFirstName",
+    "last_name": "PersonLastName",
+    "organisation": "OrganizationName",
+    "phone": "PrimaryContactPhone",
+    "street": "AddressStreet",
+    "city": "AddressCity",
+    "postcode": "AddressZipCode",
+    "country": "AddressCountryRegionISOCode, else AddressCountryRegionId",
+    "language": "LanguageId",
+}
+"""Canonical field → the column it comes from, as people are shown it."""
+
 NOWHERE = b"\0"
 """Stands in no row: a column that this tenant does not have. What an ERP does not keep blanks nothing in Emarsys."""
 
