@@ -89,7 +89,8 @@ def run_tone(run: SyncRun) -> str:
 def _recent(flows: Iterable[Flow]) -> dict[int, list[SyncRun]]:
     """The latest runs of every flow in one query: a slice by index each."""
     slices = [
-        Q(pk__in=SyncRun.objects.filter(flow=flow, kind="sync").order_by("-id").values("pk")[:RECENT]) for flow in flows
+        Q(pk__in=SyncRun.objects.filter(flow=flow, kind="sync", part=0).order_by("-id").values("pk")[:RECENT])
+        for flow in flows
     ]
     found: dict[int, list[SyncRun]] = defaultdict(list)
     if slices:
@@ -100,7 +101,7 @@ def _recent(flows: Iterable[Flow]) -> dict[int, list[SyncRun]]:
 
 def lines(flows: Sequence[Flow] | None = None) -> list[FlowLine]:
     """Two queries, whatever the number of runs."""
-    whole = SyncRun.objects.filter(flow=OuterRef("pk"), kind="sync", state=RunState.COMPLETED, keys_only=False)
+    whole = SyncRun.objects.filter(flow=OuterRef("pk"), kind="sync", part=0, state=RunState.COMPLETED, keys_only=False)
     chosen = Flow.objects.select_related("schedule__interval", "schedule__crontab", "rules", "paused_by").annotate(
         fresh_at=Subquery(whole.order_by("-id").values("finished_at")[:1])
     )

@@ -211,7 +211,7 @@ def _chart(visible: Sequence[Team]) -> charts.Daily:
 
 
 def _records_by_day(first: date, zone: ZoneInfo) -> dict[date, list[tuple[str, int]]]:
-    newest = SyncRun.objects.filter(kind="sync").order_by("-id").values("pk")[:LATEST]
+    newest = SyncRun.objects.filter(kind="sync", part=0).order_by("-id").values("pk")[:LATEST]
     rows = (
         SyncRun.objects.filter(pk__in=newest, queued_at__date__gte=first - timedelta(days=1))
         .order_by()

@@ -6,14 +6,15 @@ the parts' rows go, and the run ends as any other.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import transaction
-from django.db.models import Count, F, Max
+from django.db import connection, transaction
+from django.db.models import Count, F, Max, Q, QuerySet
 
 from connectors.base import Divisible, Division, Effect
-from sync import clock, issues, pending, runs
+from sync import clock, issues, pending, runs, workers
 from sync.catalogue import ACTIVE_RUNS, Bucket, LinkState, RunState
 from sync.delivery.adoption import contested
 from sync.flows import Route
@@ -48,7 +49,7 @@ def divide(route: Route, lease: Lease) -> bool:
 
 
 def _division(route: Route, run: SyncRun) -> Division | None:
-    wanted = settings.SYNC["PARTS"]
+    wanted = settings.SYNC["PARTS"] or _free_hands()
     begun = run.resume or run.read or run.watermark_from or run.scan_done
     special = run.kind != "sync" or run.keys_only or run.parent_id or getattr(run, "plan_id", None)
     if wanted < 2 or begun or special or not isinstance(route.source, Divisible):
@@ -59,8 +60,47 @@ def _division(route: Route, run: SyncRun) -> Division | None:
     return route.source.divide(route.flow.stream, wanted, settings.SYNC["PART_RECORDS"])
 
 
+@dataclass(frozen=True)
+class Told:
+    """One part for a screen."""
+
+    part: int
+    state: str
+    worker: str
+    read: int
+    accepted: int
+    writes: int
+    message: str
+    total: int | None = None
+
+
+def told(run: SyncRun) -> list[Told]:
+    """What each part has done so far; afterwards what became of it."""
+    if not run.divided:
+        return [Told(**{one.name: found.get(one.name) for one in fields(Told)}) for found in run.parts or ()]
+    return [
+        Told(part.part, part.state, part.holder, part.read, part.accepted, part.writes, part.message, part.total)
+        for part in of(run)
+    ]
+
+
+def pages(run: SyncRun) -> QuerySet[RunPage]:
+    """The run's pages, those of its parts included."""
+    return RunPage.objects.filter(Q(run=run) | Q(run__parent_id=run.pk)) if run.divided else run.run_pages.all()
+
+
+def deliveries(run: SyncRun) -> QuerySet[Delivery]:
+    """The run's requests, those of its parts included."""
+    return Delivery.objects.filter(Q(run=run) | Q(run__parent_id=run.pk)) if run.divided else run.deliveries.all()
+
+
 def of(run: SyncRun) -> list[SyncRun]:
     return list(SyncRun.objects.filter(parent_id=run.pk).order_by("part")) if run.divided else []
+
+
+def _free_hands() -> int:
+    """Processes that can each take a part. SQLite has one writer: there parts would only wait for each other."""
+    return workers.slots() if connection.vendor == "postgresql" else 1
 
 
 def ring(run: SyncRun) -> None:
@@ -113,15 +153,6 @@ def gather(lease: Lease) -> SyncRun | None:
     """Takes over what the parts did; gives the one that did not end well, if any. Called once none is active."""
     run, found = lease.run, of(lease.run)
     failed = _worst(found)
-    told = [
-        {
-            "part": part.part, "state": part.state, "holder": part.holder, "message": part.message,
-            "started_at": part.started_at and part.started_at.isoformat(),
-            "finished_at": part.finished_at and part.finished_at.isoformat(),
-            **{name: getattr(part, name) for name in COUNTED},
-        }
-        for part in found
-    ]  # fmt: skip
     with transaction.atomic():
         number = RunPage.objects.filter(run=run).aggregate(last=Max("number"))["last"] or 0
         for part in found:
@@ -131,7 +162,7 @@ def gather(lease: Lease) -> SyncRun | None:
             number += last
         Delivery.objects.filter(run__parent_id=run.pk).update(run=run)
         lease.change(
-            parts=told,
+            parts=[asdict(one) for one in told(run)],
             divided=False,
             scan_done=failed is None,
             pages=number,

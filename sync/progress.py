@@ -3,14 +3,14 @@
 import json
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from django.utils import timezone
 
-from sync import addresses, charts, flow_lines, masking
+from sync import addresses, charts, flow_lines, masking, parts
 from sync.catalogue import KINDS, Bucket, RunState
 from sync.models import Delivery, SyncRun
 
@@ -95,6 +95,11 @@ class Progress:
         return None if self.share is None else int(self.share // 10)
 
     @property
+    def divided(self) -> list[parts.Told]:
+        """The parts that several workers read, while they do and afterwards."""
+        return [replace(one, message=masking.without_addresses(one.message)) for one in parts.told(self.run)]
+
+    @property
     def parts(self) -> list[flow_lines.Part]:
         return flow_lines.parts(self.run)
 
@@ -152,7 +157,8 @@ def of(run: SyncRun, now: datetime | None = None) -> Progress:
 
 def keys(run: SyncRun, bucket: str) -> Iterator[str]:
     """The keys of a bucket, page by page from the compressed manifests; unchanged ones are not listed."""
-    for manifest in run.run_pages.order_by("number").values_list("manifest", flat=True).iterator(chunk_size=20):
+    pages = parts.pages(run).order_by("run_id", "number")
+    for manifest in pages.values_list("manifest", flat=True).iterator(chunk_size=20):
         yield from json.loads(zlib.decompress(bytes(manifest))).get(bucket, ())
 
 

@@ -41,6 +41,12 @@ def stopped() -> None:
     WorkerProcess.objects.filter(name=name()).update(seen_at=now, stopped_at=now)
 
 
+def slots() -> int:
+    """Processes of living workers that take messages."""
+    living = WorkerProcess.objects.filter(kind="worker", stopped_at=None, seen_at__gt=clock.now() - GONE_AFTER)
+    return sum(max(1, len(one)) for one in living.values_list("processes", flat=True))
+
+
 def forget() -> None:
     """Those that ended long ago."""
     WorkerProcess.objects.filter(seen_at__lt=clock.now() - KEPT).delete()

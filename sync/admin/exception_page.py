@@ -180,7 +180,7 @@ def progress(user: Any, issue: SyncIssue) -> dict[str, Any]:
 
 
 def _stage(issue: SyncIssue) -> str:
-    active = SyncRun.objects.filter(flow=issue.flow_id, state__in=ACTIVE_RUNS).order_by("-pk").first()
+    active = SyncRun.objects.filter(flow=issue.flow_id, part=0, state__in=ACTIVE_RUNS).order_by("-pk").first()
     return "running" if active and active.state == "running" else "queued"
 
 

@@ -108,7 +108,7 @@ class FlowAdmin(ConsoleAdmin):
         return self._flow_page(request, self._flow(request, object_id), PauseForm())
 
     def _flow_page(self, request: HttpRequest, flow: Flow, pause: PauseForm) -> HttpResponse:
-        latest = list(SyncRun.objects.filter(flow=flow).select_related("flow").order_by("-id")[:LATEST])
+        latest = list(SyncRun.objects.filter(flow=flow, part=0).select_related("flow").order_by("-id")[:LATEST])
         context = {
             "title": flow.name,
             "flow": flow,

@@ -19,7 +19,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET, require_POST
 
-from sync import addresses, masking, progress, runs
+from sync import addresses, masking, parts, progress, runs
 from sync.admin.listing import ChoiceFilter, ConsoleAdmin
 from sync.catalogue import OWNERS, Bucket, RunState, Team
 from sync.models import CrossReference, Flow, SyncRun
@@ -111,6 +111,9 @@ class RunAdmin(ConsoleAdmin):
     def buckets(self, run: SyncRun) -> SafeString:
         return SafeString(render_to_string("console/run_buckets.html", {"progress": progress.of(run)}))
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[SyncRun]:
+        return super().get_queryset(request).filter(part=0)
+
     def get_urls(self) -> list[URLPattern]:
         def url(route: str, view: Any, name: str) -> URLPattern:
             return path(route, self.admin_site.admin_view(view), name=f"sync_syncrun_{name}")
@@ -128,7 +131,7 @@ class RunAdmin(ConsoleAdmin):
             raise PermissionDenied
         if not str(pk).isdecimal():
             raise Http404
-        return get_object_or_404(SyncRun.objects.select_related("flow", "asked_by"), pk=pk)
+        return get_object_or_404(SyncRun.objects.select_related("flow", "asked_by"), part=0, pk=pk)
 
     def _page(self, request: HttpRequest, name: str, context: dict[str, Any]) -> HttpResponse:
         whole = {**self.admin_site.each_context(request), "opts": self.opts, **context}
@@ -140,7 +143,7 @@ class RunAdmin(ConsoleAdmin):
         if request.method not in ("GET", "HEAD"):
             raise PermissionDenied
         run = self._run(request, object_id)
-        deliveries = list(run.deliveries.defer("keys", "request", "reply").order_by("-id")[:SHOWN])
+        deliveries = list(parts.deliveries(run).defer("keys", "request", "reply").order_by("-id")[:SHOWN])
         context = {
             "title": f"Run {run.pk} of {run.flow.name}",
             "run": run,
@@ -186,7 +189,7 @@ class RunAdmin(ConsoleAdmin):
     def delivery_view(self, request: HttpRequest, pk: int, number: int) -> HttpResponse:
         """One request to the target: when, what came of it, and the records it carried."""
         run = self._run(request, pk)
-        delivery = get_object_or_404(run.deliveries.defer("request", "reply"), pk=number)
+        delivery = get_object_or_404(parts.deliveries(run).defer("request", "reply"), pk=number)
         team = OWNERS.get(run.flow.entity, Team.OPERATIONS)
         context = {
             "title": f"Delivery {delivery.pk}",

@@ -2,8 +2,9 @@
 
 import pytest
 from django.conf import settings
+from django.test import Client
 
-from sync import flows, parts, pending, progress, runs
+from sync import addresses, flows, parts, pending, progress, runs
 from sync.delivery.adoption import Adoption, Match
 from sync.limits import limits_for
 from sync.management import foreground
@@ -56,6 +57,26 @@ def test_what_the_parts_did_opens_from_the_run(load: Load) -> None:
     assert [page.number for page in pages.order_by("number")] == list(range(1, run.pages + 1))
     assert {delivery.run_id for delivery in Delivery.objects.all()} == {run.pk}
     assert run.writes == Delivery.objects.count()
+
+
+def test_the_page_of_the_run_shows_each_part_while_it_is_read_and_afterwards(load: Load, admin_client: Client) -> None:
+    load(people(60), DYNAMICS365_PAGE_SIZE="10")
+    run = worked(started())
+    first, *others = parts.of(run)
+    worked(first)
+    during = admin_client.get(addresses.run(run)).content.decode()
+    assert during.count('<th scope="row">') == 3
+    assert "The read is divided" in during
+    assert admin_client.get(addresses.run(first)).status_code == 404
+    listed = admin_client.get(addresses.runs()).content.decode()
+    assert addresses.run(run) in listed
+    assert addresses.run(first) not in listed
+    accepted = admin_client.get(addresses.run_records(run, "accepted")).content.decode()
+    assert accepted.count("usmf|C-") >= 20
+    for part in others:
+        worked(part)
+    run = worked(run)
+    assert "The read is divided" in admin_client.get(addresses.run(run)).content.decode()
 
 
 def test_workers_side_by_side_send_each_record_once(load: Load) -> None:
@@ -143,6 +164,19 @@ def run_free(run: SyncRun) -> SyncRun:
     SyncRun.objects.filter(pk=run.pk).update(lease_until=run.queued_at)
     run.refresh_from_db()
     return run
+
+
+def test_the_run_looks_at_its_parts_without_giving_up_what_they_send(load: Load) -> None:
+    load(people(60))
+    run = worked(started())
+    part = parts.of(run)[0]
+    on_its_way = Delivery.objects.create(
+        run=part, flow=flow(), key="k", epoch=1, records=1, keys=b"", intended_at=run.queued_at
+    )
+    worked(run_free(run))
+    worked(parts.of(run)[1])
+    on_its_way.refresh_from_db()
+    assert on_its_way.outcome == ""
 
 
 def test_a_key_somebody_asks_for_is_looked_at_while_parts_read_and_once_more_at_the_end(load: Load) -> None:

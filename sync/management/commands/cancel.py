@@ -17,7 +17,7 @@ class Command(ConsoleCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         flow = self.flow(options["flow"])
-        active = list(SyncRun.objects.filter(flow=flow, state__in=ACTIVE_RUNS))
+        active = list(SyncRun.objects.filter(flow=flow, part=0, state__in=ACTIVE_RUNS))
         for run in active:
             runs.cancel(run, None)
         numbers = [run.pk for run in active]

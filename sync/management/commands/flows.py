@@ -25,7 +25,7 @@ class Command(ConsoleCommand):
 
 
 def _row(flow: Flow) -> dict[str, Any]:
-    of_flow = SyncRun.objects.filter(flow=flow, kind="sync")
+    of_flow = SyncRun.objects.filter(flow=flow, kind="sync", part=0)
     last = of_flow.first()
     done = of_flow.filter(state=RunState.COMPLETED).first()
     schedule = schedules.read(flow)

@@ -26,7 +26,7 @@ class Command(ConsoleCommand):
         parser.add_argument("--limit", type=int, default=20)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        found = SyncRun.objects.select_related("flow")
+        found = SyncRun.objects.filter(part=0).select_related("flow")
         if options["flow"]:
             found = found.filter(flow=self.flow(options["flow"]))
         for name in ("state", "kind"):
