@@ -40,7 +40,7 @@ def divide(route: Route, lease: Lease) -> bool:
             SyncRun(
                 flow_id=run.flow_id, kind=run.kind, trigger=run.trigger, asked_by_id=run.asked_by_id, full=run.full,
                 parent=run, part=number, resume=resume,
-                target_was_empty=empty,
+                target_was_empty=empty, mapping_version=run.mapping_version, field_mapping_id=run.field_mapping_id,
             )
             for number, resume in enumerate(division.resumes, 1)
         )  # fmt: skip
