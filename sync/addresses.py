@@ -49,6 +49,14 @@ def flows() -> str:
     return _address("sync_flow_changelist")
 
 
+def backfill(backfill: Any) -> str:
+    return _address("sync_backfill_change", backfill.pk)
+
+
+def new_backfill(flow: Any) -> str:
+    return _address("sync_flow_backfill", flow.pk)
+
+
 def schedule(flow: Any) -> str:
     return _address("sync_flow_schedule", flow.pk)
 

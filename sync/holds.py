@@ -39,14 +39,18 @@ def _number(count: int, entity: str) -> str:
 
 
 def release(customers_flow: Flow) -> None:
-    """After a run of the customers: their records that waited are looked at again."""
+    """After a run of the customers: what waited for them is looked at again, and so is what was excluded with a
+    customer that no rule keeps out any more."""
     links = CrossReference.objects.filter(flow=customers_flow)
     confirmed = links.filter(state=LinkState.ACTIVE).exclude(target_id="")
+    excluded = links.filter(state=LinkState.EXCLUDED)
     merged = links.filter(state=LinkState.SUPERSEDED, superseded_by__isnull=False)
     source, target = customers_flow.source, customers_flow.target
     for flow in Flow.objects.filter(source=source, target=target).exclude(pk=customers_flow.pk):
-        named = Q(target_key__in=confirmed.values("source_id")) | Q(target_key__in=merged.values("source_id"))
-        _ask(flow, waiting(flow, LinkState.HELD).filter(named))
+        there = Q(target_key__in=confirmed.values("source_id"))
+        decided = Q(target_key__in=merged.values("source_id")) | Q(target_key__in=excluded.values("source_id"))
+        held, let_in = Q(there | decided, state=LinkState.HELD), Q(there, state=LinkState.EXCLUDED)
+        _ask(flow, CrossReference.objects.filter(held | let_in, flow=flow, target_id=""))
     for flow in Flow.objects.filter(source=target, target=source):
         _ask(flow, waiting(flow, LinkState.EXCLUDED).filter(target_key__in=confirmed.values("target_key")))
 

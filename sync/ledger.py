@@ -12,6 +12,7 @@ from sync.catalogue import LedgerState
 from sync.delivery.page import PageResult
 from sync.issues import Finding
 from sync.models import ControlTotal, CrossReference, Delivery, Flow, LedgerEntry, SyncRun
+from sync.models.link import OF_CUSTOMER
 from sync.storage import originals
 
 PENNY = Decimal("0.01")
@@ -252,23 +253,26 @@ def _does_not_add_up(one: dict[str, Any]) -> Finding:
 
 
 def release(customers_flow: Flow) -> None:
-    """After a run of a parent entity: its held children are looked at again."""
+    """After a run of a parent entity: its children that were held or excluded with it are looked at again."""
     for flow, keys in _released(customers_flow).items():
         pending.ask(flow, keys, "released")
 
 
 def _released(customers_flow: Flow) -> dict[Flow, list[str]]:
-    """Documents that were held for customers whose contact is confirmed now, by the flow that sends them."""
-    confirmed = CrossReference.objects.filter(flow=customers_flow, state="active").exclude(target_id="")
-    released = {}
-    for flow in Flow.objects.filter(source=customers_flow.source, target=customers_flow.target).exclude(
-        pk=customers_flow.pk
-    ):
-        held = LedgerEntry.objects.filter(flow=flow, state=LedgerState.HELD, customer__in=confirmed.values("source_id"))
-        keys = [key.rsplit("|", 1)[0] for key in held.values_list("source_id", flat=True)]
-        if keys:
-            released[flow] = list(dict.fromkeys(keys))
-    return released
+    """Documents by the flow that sends them: held for customers whose contact is confirmed or that a rule keeps out
+    now, and those that were excluded with a customer that is confirmed now."""
+    links = CrossReference.objects.filter(flow=customers_flow)
+    confirmed, excluded = links.filter(state="active").exclude(target_id=""), links.filter(state="excluded")
+    decided = Q(customer__in=confirmed.values("source_id")) | Q(customer__in=excluded.values("source_id"))
+    let_in = Q(state=LedgerState.EXCLUDED, rule__startswith=OF_CUSTOMER, customer__in=confirmed.values("source_id"))
+    flows = Flow.objects.filter(source=customers_flow.source, target=customers_flow.target)
+    children = {flow.pk: flow for flow in flows.exclude(pk=customers_flow.pk)}
+    lines = LedgerEntry.objects.filter(flow__in=children)
+    released: dict[Flow, dict[str, None]] = {}
+    for found in (lines.filter(decided, state=LedgerState.HELD), lines.filter(let_in)):
+        for flow_id, key in found.values_list("flow_id", "source_id"):
+            released.setdefault(children[flow_id], {})[key.rsplit("|", 1)[0]] = None
+    return {flow: list(keys) for flow, keys in released.items()}
 
 
 def _penny(amount: Any) -> Decimal:

@@ -16,17 +16,18 @@ from django.db.models import F
 
 from connectors.base import Change, Effect
 from connectors.errors import ConfigurationError, ConnectorError, ExpiredWatermarkError, UnavailableError
-from sync import clock, feeds, flows, holds, issues, ledger, mappings, parts, reconcile, runs, sweep
+from sync import backfills, clock, feeds, flows, holds, issues, ledger, mappings, parts, reconcile, runs, sweep
 from sync.ahead import ahead
 from sync.catalogue import RunState
 from sync.crashpoints import crashpoint
 from sync.delivery import gone
 from sync.delivery.adoption import Adoption
+from sync.delivery.page import open_gate
 from sync.digests import digester
 from sync.flows import Route
 from sync.gathering import gathered
 from sync.limits import limits_for
-from sync.models import Flow, RunPage, SyncRun
+from sync.models import Backfill, Flow, RunPage, SyncRun
 from sync.runs import Lease, LeaseLostError, StoppedError
 from sync.slices import Slice
 
@@ -89,15 +90,19 @@ def _slice(lease: Lease, seconds: float | None) -> bool:
     route = flows.open_route(flow, limits_for(flow.source, lease), limits_for(flow.target, lease), fields)
     with _senders() as senders, _writer() as writer:
         adoption = Adoption(flow, route.sink, route.inlet, run)
-        slice_ = Slice(route, lease, senders, writer, adoption, digester(route.version))
+        backfill = backfills.of(run)
+        gate = backfills.gate(backfill) if backfill else open_gate
+        slice_ = Slice(
+            route, lease, senders, writer, adoption, digester(route.version), gate, forced=backfill is not None
+        )
         ledger.give_up_lost_requests(run)
         mappings.remember(lease, route, fields)
         if _stop_asked(slice_):
             return False
         _take_back(lease)
-        if (run.divided or parts.divide(route, lease)) and _shared(slice_):
+        if (run.divided or (backfill is None and parts.divide(route, lease))) and _shared(slice_):
             return False
-        for _ in _steps(slice_, over=lambda: time.monotonic() > ends):
+        for _ in _steps(slice_, backfill, over=lambda: time.monotonic() > ends):
             if _stop_asked(slice_):
                 return False
             if time.monotonic() > ends and not run.scan_done:
@@ -126,16 +131,18 @@ def _shared(slice_: Slice) -> bool:
 
 def _take_back(lease: Lease) -> None:
     """After a crash the page at the resume point is read again: what was counted of it is taken back, so that
-    every record still ends in one bucket. What was accepted of it then counts as unchanged."""
-    counted = lease.run.since_resume
+    every record still ends in one bucket. What was accepted of it then counts as unchanged. Pages of keys that were
+    asked for in between stay: they do not come again."""
+    counted = dict(lease.run.since_resume)
     if counted:
-        RunPage.objects.filter(run=lease.run, number__gt=F("run__pages") - counted["pages"]).delete()
-        lease.change(since_resume={}, **{name: F(name) - number for name, number in counted.items()})
-        parts.count_with(lease.run, {name: -number for name, number in counted.items()})
+        with transaction.atomic():
+            RunPage.objects.filter(run=lease.run, number__in=counted.pop("numbers", ())).delete()
+            lease.change(since_resume={}, **{name: F(name) - number for name, number in counted.items()})
+            parts.count_with(lease.run, {name: -number for name, number in counted.items()})
         lease.run.refresh_from_db()
 
 
-def _steps(slice_: Slice, over: Callable[[], bool]) -> Iterator[None]:
+def _steps(slice_: Slice, backfill: Backfill | None, over: Callable[[], bool]) -> Iterator[None]:
     """The run page by page. Keys that somebody asked for join in at every boundary: a retry never waits for a
     long scan."""
     run, flow = slice_.lease.run, slice_.route.flow
@@ -143,7 +150,10 @@ def _steps(slice_: Slice, over: Callable[[], bool]) -> Iterator[None]:
         yield
     if run.keys_only or run.scan_done:
         return
-    pages = ahead(slice_.route.source.read(flow.stream, run.watermark_from, run.resume))
+    if backfill:
+        pages = backfills.pages(backfill, slice_.route, run.resume, slice_.keys_of)
+    else:
+        pages = ahead(slice_.route.source.read(flow.stream, run.watermark_from, run.resume))
     for unit in gathered(pages, slice_.new, slice_.route.inlet.batch, over=over):
         slice_.unit(unit)
         yield

@@ -46,6 +46,7 @@ TRIGGERS = {
     "command": "from the command line",
     "event": "after an event of the ERP",
     "sweep": "after a key sweep",
+    "backfill": "by a backfill",
 }
 
 

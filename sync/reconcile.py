@@ -123,11 +123,12 @@ def _parts(values: list[Any], size: int) -> Iterator[list[Any]]:
 
 
 def _contacts(route: Route, told: Stop) -> Iterator[Finding]:
+    kept_out: set[str] = set()
     with Sides() as sides:
         read = 0
         for page in ahead(route.source.read(route.flow.stream, "", "")):
             read += len(page.rows)
-            sides.erp(_erp_rows(route, page))
+            sides.erp(_erp_rows(route, page, kept_out))
             told(read, page.total)
         for contacts in ahead(route.sink.scan(route.flow.entity)):
             sides.target((one.target_id, one.key, one.fields.get("email", "").lower(), one.fields) for one in contacts)
@@ -138,13 +139,16 @@ def _contacts(route: Route, told: Stop) -> Iterator[Finding]:
             return
         yield from _unlinked(sides, route.extra)
         yield from _several(sides)
-        yield from _orphans(sides, route.flow)
+        yield from _orphans(sides, route.flow, kept_out)
 
 
-def _erp_rows(route: Route, page: Page) -> Iterator[tuple[str, str, str, Any]]:
+def _erp_rows(route: Route, page: Page, kept_out: set[str]) -> Iterator[tuple[str, str, str, Any]]:
+    """`kept_out` gets the numbers and e-mails of customers that a rule excludes: a contact of theirs is no orphan."""
     for row in page.rows:
         try:
             record = route.stream.map(row).record
+            if isinstance(record, Excluded):
+                kept_out.update({route.inlet.identify(record.record), getattr(record.record, "email", "")} - {""})
             if isinstance(record, Gone | Excluded):
                 continue
             fields = reading.shown(route.inlet, record)
@@ -224,10 +228,10 @@ def _duplicate(source_id: str, field: str, ids: list[str], what: str) -> Finding
     )
 
 
-def _orphans(sides: Sides, flow: Flow) -> Iterator[Finding]:
+def _orphans(sides: Sides, flow: Flow, kept_out: set[str]) -> Iterator[Finding]:
     owned = _of_others(flow, sides)
     for target_id, key, observed in sides.orphans():
-        if target_id in owned:
+        if target_id in owned or (key or observed.get("email", "").lower()) in kept_out:
             continue
         yield Finding(
             "orphan",

@@ -34,6 +34,8 @@ class Slice:
     adoption: Adoption
     digest: Callable[[bytes], bytes]
     gate: Gate = open_gate
+    forced: bool = False
+    """Everything is sent, whatever its digests say (a backfill)."""
     total: int | None = None
     units: int = 0
     under_way: frozenset[str] = frozenset()
@@ -42,12 +44,14 @@ class Slice:
     def new(self, rows: Sequence[Row]) -> list[Digested]:
         """The rows that are not known, with their digests. A known row is unchanged: nothing of it is decoded."""
         digested = [(row, self.digest(row)) for row in rows]
+        if self.forced:
+            return digested
         known = self._way.known([digest for _, digest in digested])
         return [pair for pair in digested if pair[1] not in known] if known else digested
 
     def unit(self, unit: Unit) -> None:
         """Compares these rows and starts their requests while the unit before is answered and remembered."""
-        answered = self._begin(unit)
+        answered = self._begin(unit, self.forced)
         try:
             self.settle()
         except BaseException:
@@ -93,7 +97,7 @@ class Slice:
         self.settle()
         found: set[str] = set()
         for page in self.route.source.fetch(flow.stream, keys):
-            found |= self._keys(page)
+            found |= self.keys_of(page)
             result = self._begin(Unit([(row, self.digest(row)) for row in page.rows]), forced=True)()
             self._remember(result, forced=True)
             if result.interrupted:
@@ -106,7 +110,8 @@ class Slice:
             issues.looked_at(flow, keys)
         return True
 
-    def _keys(self, page: Page) -> set[str]:
+    def keys_of(self, page: Page) -> set[str]:
+        """The keys by which these rows can be asked for."""
         keys = set()
         for row in page.rows:
             try:
@@ -162,12 +167,14 @@ class Slice:
 
     def _count(self, result: PageResult, resume: str | None, watermark: str | None, forced: bool) -> None:
         run = self.lease.run
-        counted = {bucket.value: result.count(bucket) for bucket in Bucket} | {"read": result.read, "pages": 1}
+        counted = {bucket.value: result.count(bucket) for bucket in Bucket} | {"read": result.read}
         values: dict[str, Any] = {name: F(name) + number for name, number in counted.items()}
+        values["pages"] = F("pages") + 1  # never taken back: it numbers the pages
         if resume is not None:
             values |= {"resume": resume, "since_resume": {}}
         elif not forced:
             values["since_resume"] = {name: number + run.since_resume.get(name, 0) for name, number in counted.items()}
+            values["since_resume"]["numbers"] = [*run.since_resume.get("numbers", ()), run.pages + 1]
         if watermark is not None:
             values |= {"watermark_to": watermark, "scan_done": True}  # only the last page has one
         if self.total is not None:

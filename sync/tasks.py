@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.conf import settings
 
-from sync import bulk, due, inbox, pipeline, retention, runs, watch
+from sync import accounting, bulk, due, inbox, pipeline, retention, runs, watch
 from sync import segment_check as segment_checks
 from sync.models import Flow
 
@@ -52,5 +52,12 @@ def start_flow(flow: str) -> None:
 
 @shared_task
 def purge() -> None:
-    """Once a day: requests and replies whose time is over."""
+    """Once a day: requests, replies and lists of records whose time is over; then the books are checked."""
     retention.purge()
+    accounting.purge()
+    accounting.work(accounting.ask().pk)
+
+
+@shared_task
+def account_check(check_id: int) -> None:
+    accounting.work(check_id)

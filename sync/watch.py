@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.db import DatabaseError
 
-from sync import bulk, doorbell, due, duties, inbox, late, pending, runs, segment_check, workers
+from sync import accounting, backfills, bulk, doorbell, due, duties, inbox, late, pending, runs, segment_check, workers
 
 log = logging.getLogger(__name__)
 TURN = "look for due work"
@@ -23,12 +23,21 @@ def look_in_turn() -> bool:
 
 def look() -> None:
     """Rows first, rings last: what is due stands in the database also while the broker is away."""
-    for step in (runs.resume_in_time, due.start_all, pending.start_runs, _nightly, late.look, workers.forget):
+    for step in (
+        runs.resume_in_time,
+        due.start_all,
+        pending.start_runs,
+        backfills.start_waiting,
+        _nightly,
+        late.look,
+        workers.forget,
+    ):
         _try(step)
     for event_id in inbox.due():
         inbox.handle(event_id)
     _ring("work", runs.due())
     _ring("bulk_operation", bulk.due())
+    _ring("account_check", accounting.due())
     _ring("segment_check", segment_check.due())
 
 

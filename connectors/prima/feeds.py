@@ -77,16 +77,18 @@ class Feeds:
             words(defaults.yes),
         )
 
-    def search(self, part: Part, wanted: Callable[[Row], bool], count: int) -> Iterator[Sequence[Row]]:
+    def search(self, part: Part, asked: Callable[[Row], str], count: int) -> Iterator[Sequence[Row]]:
         """A bounded re-read for records that the site has no request by key for: what changed in the last days,
-        then everything, until `count` different records are found."""
+        then everything, until `count` different ones are found. `asked` tells which of them a row is, or nothing."""
         entity = self.entity(part.name)
         recent = (datetime.now(UTC) - timedelta(days=entity.reread_days)).isoformat()
         for since in ("",) if entity.mode == "full" else (recent, ""):
-            found = []
+            found, seen = [], set()
             for slice_ in self.feed(part).slices(since):
-                found += [row for row in slice_.rows if wanted(row)]
-            if len(found) >= count or not since:
+                named = [(name, row) for row in slice_.rows if (name := asked(row))]
+                seen |= {name for name, _ in named}
+                found += [row for _, row in named]
+            if len(seen) >= count or not since:
                 yield found
                 return
 

@@ -1,7 +1,7 @@
 """One element → the rows of a stream that gives a record's parts out one by one."""
 
 import copy
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from typing import Any
 
 from connectors.prima import paths
@@ -62,3 +62,9 @@ def _alone(header: Any, element: Any, steps: dict[str, tuple[str, ...]], planned
             parent = below(parent, (step,))[0]
         parent.append(copy.deepcopy(child))
     return alone
+
+
+def asked(key: str, wanted: Set[str]) -> str:
+    """What asked for this row: its own key, or its document's; nothing where neither was asked for."""
+    document = key.rpartition("|")[0]
+    return key if key in wanted else document if document in wanted else ""

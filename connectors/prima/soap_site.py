@@ -40,7 +40,7 @@ class SoapSite:
         joined = self._known_orders().join if stream == "order_event" else list
         for part in self._parts(stream):
             for rows in self._found(part, stream, wanted):
-                yield Page(joined([row for row in rows if self._key(stream, row) in wanted]))
+                yield Page(joined([row for row in rows if pieces.asked(self._key(stream, row), wanted)]))
 
     def keys(self, stream: str) -> Iterator[Sequence[str]]:
         for page in self.read(stream, ""):
@@ -109,7 +109,7 @@ class SoapSite:
         if entity.by_key and stream != "order_status":
             yield from self._feeds.by_key(part, sorted(documents))
             return
-        yield from self._feeds.search(part, lambda row: self._key(stream, row) in wanted, len(wanted))
+        yield from self._feeds.search(part, lambda row: pieces.asked(self._key(stream, row), wanted), len(wanted))
 
     def _products(self, wanted: set[str] | None) -> Iterator[Page]:
         """Every stock row is read: an article's sum needs all its warehouses. Kept by article until the end."""

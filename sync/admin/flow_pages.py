@@ -15,8 +15,8 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
-from sync import addresses, asked, clock, flow_lines, progress, runs, schedules
-from sync.admin import schedule_form
+from sync import addresses, asked, backfill_preview, clock, flow_lines, progress, runs, schedules
+from sync.admin import backfill_pages, schedule_form
 from sync.admin.listing import ConsoleAdmin
 from sync.catalogue import OPEN_ISSUES
 from sync.models import AuditEvent, Flow, PendingKey, SyncIssue, SyncRun
@@ -72,6 +72,7 @@ class FlowAdmin(ConsoleAdmin):
             url("<int:pk>/pause/", require_POST(self.pause_view), "pause"),
             url("<int:pk>/resume/", require_POST(self.resume_view), "resume"),
             url("<int:pk>/schedule/", self.schedule_view, "schedule"),
+            url("<int:pk>/backfill/", self.backfill_view, "backfill"),
             *super().get_urls(),
         ]
 
@@ -121,6 +122,7 @@ class FlowAdmin(ConsoleAdmin):
             "schedule_url": addresses.schedule(flow),
             "pending": PendingKey.objects.filter(flow=flow)[:1000].count(),
             "pause": pause,
+            "backfill_url": "" if backfill_preview.why_not(flow) else addresses.new_backfill(flow),
             "asked": asked.may_be(flow),
             "held": _held(flow),
             "held_url": addresses.exceptions(flow=flow.name, kind="held_for_parent"),
@@ -168,6 +170,10 @@ class FlowAdmin(ConsoleAdmin):
             said = f"{flow.name} is switched on: press Run now for its first run, or give it a schedule."
         messages.success(request, said)
         return HttpResponseRedirect(addresses.flow(flow))
+
+    def backfill_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """GET shows the form, POST makes the preview; nothing is sent before somebody starts it there."""
+        return backfill_pages.form_view(request, self._operated(request, pk), self._page)
 
     def schedule_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """GET shows the form (with parameters: as they would be, for the preview), POST stores it."""

@@ -17,6 +17,7 @@ from connectors.errors import RecordError
 from connectors.records import Sale
 from sync import storage
 from sync.catalogue import Bucket, LedgerState, LinkState
+from sync.delivery import exclusions, parents
 from sync.delivery.changed import MONEY, difference
 from sync.delivery.page import Candidate, PageResult, Work, candidates, fault_findings
 from sync.delivery.requests import Request, batches, call, intend, write_outcomes
@@ -120,6 +121,7 @@ def _sort(
 ) -> tuple[list[Due], list[tuple[Any, ...]]]:
     """Decides each line's fate: what goes out now, and the ledger rows of everything else."""
     confirmed = _confirmed(work, found)
+    kept_out = exclusions.rules(parents.of(work), _customers(found) - confirmed) if work.route.stream.after else {}
     due: list[Due] = []
     rows: list[tuple[Any, ...]] = []
     for candidate in found:
@@ -136,6 +138,9 @@ def _sort(
             rows.append(row(work, candidate, record.record, LedgerState.EXCLUDED, rule=record.rule))
         elif not isinstance(record, Sale):
             result.put(Bucket.EXCLUDED, candidate.key)
+        elif record.customer in kept_out:
+            result.put(Bucket.EXCLUDED, candidate.key)
+            rows.append(row(work, candidate, record, LedgerState.EXCLUDED, rule=kept_out[record.customer]))
         elif record.customer not in confirmed:
             result.put(Bucket.HELD, candidate.key)
             rows.append(row(work, candidate, record, LedgerState.HELD))
@@ -171,23 +176,25 @@ def _encode(work: Work, candidate: Candidate, sale: Sale, result: PageResult, ro
 
 def _confirmed(work: Work, found: Sequence[Candidate]) -> set[str]:
     """Keys of the parents that the target has confirmed; without a parent stream everything is."""
-    customers = sorted({one.record.customer for one in found if isinstance(one.record, Sale)})
+    customers = _customers(found)
     if not work.route.stream.after:
-        return set(customers)
-    parent = Flow.objects.filter(
-        source=work.route.flow.source, target=work.route.flow.target, entity=work.route.stream.after
-    ).first()
+        return customers
+    parent = parents.of(work)
     if parent is None:
         return set()
     rows = storage.fetch(
         CrossReference,
         ["source_id"],
         "source_id",
-        customers,
+        sorted(customers),
         f"{storage.BY_KEY} AND state = %s AND target_id <> ''",
         [parent.pk, LinkState.ACTIVE.value],
     )
     return {key for (key,) in rows}
+
+
+def _customers(found: Sequence[Candidate]) -> set[str]:
+    return {one.record.customer for one in found if isinstance(one.record, Sale)}
 
 
 def _sent_before(work: Work, candidate: Candidate, before: Sequence[Any], result: PageResult) -> list[tuple[Any, ...]]:

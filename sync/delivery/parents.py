@@ -13,6 +13,8 @@ from sync.models import CrossReference, Flow
 
 _CONFIRMED = f"{storage.BY_KEY} AND state = '{LinkState.ACTIVE.value}' AND target_id <> ''"
 _MERGED = f"{storage.BY_KEY} AND state = '{LinkState.SUPERSEDED.value}' AND superseded_by_id IS NOT NULL ORDER BY id"
+_REACHABLE = f"{storage.BY_KEY} AND state IN ('active', 'excluded') AND target_id <> ''"
+"""Consent reaches a contact that is there, whatever rule keeps its customer out: an opt-out is never withheld."""
 LONGEST_CHAIN = 20
 """Merges that are followed; a ring ends there, too."""
 
@@ -22,6 +24,12 @@ def owner(record: Record) -> str:
     return str(getattr(record, "customer", record.key))
 
 
+def of(work: Work) -> Flow | None:
+    """The flow of the customers whose records these are; None the other way round."""
+    flow, entity = work.route.flow, work.route.inlet.after or work.route.stream.after
+    return Flow.objects.filter(source=flow.source, target=flow.target, entity=entity).first()
+
+
 def confirmed(work: Work, records: Sequence[Record]) -> Mapping[str, Record]:
     """By record key: the records whose customer is linked, with the customer's key as the target knows it.
 
@@ -29,9 +37,10 @@ def confirmed(work: Work, records: Sequence[Record]) -> Mapping[str, Record]:
     into the platform's contact; the link tells whose that is.
     """
     flow = work.route.flow
-    parent = Flow.objects.filter(source=flow.source, target=flow.target, entity=work.route.inlet.after).first()
+    where = _REACHABLE if work.route.inlet.entity == "consent" else _CONFIRMED
+    parent = of(work)
     if parent is not None:
-        linked = _known(parent, "source_id", "source_id", records)
+        linked = _known(parent, "source_id", "source_id", records, where)
         there = {record.key: record for record in records if owner(record) in linked}
         if work.route.inlet.effect is not Effect.KEYED:
             return there
@@ -39,7 +48,7 @@ def confirmed(work: Work, records: Sequence[Record]) -> Mapping[str, Record]:
     parent = Flow.objects.filter(source=flow.target, target=flow.source, entity=work.route.inlet.after).first()
     if parent is None:
         return {}
-    linked = _known(parent, "target_key", "source_id", records)
+    linked = _known(parent, "target_key", "source_id", records, where)
     return {
         record.key: msgspec.structs.replace(record, customer=linked[owner(record)])
         for record in records
@@ -79,6 +88,6 @@ def _is_confirmed(link: CrossReference) -> bool:
     return link.state == LinkState.ACTIVE and bool(link.target_id)
 
 
-def _known(parent: Flow, column: str, gives: str, records: Sequence[Record]) -> dict[str, str]:
+def _known(parent: Flow, column: str, gives: str, records: Sequence[Record], where: str) -> dict[str, str]:
     wanted = sorted({owner(record) for record in records})
-    return dict(storage.fetch(CrossReference, [column, gives], column, wanted, _CONFIRMED, [parent.pk]))
+    return dict(storage.fetch(CrossReference, [column, gives], column, wanted, where, [parent.pk]))

@@ -11,6 +11,7 @@ from connectors.errors import RecordError
 from connectors.records import Customer, Record
 from sync import clock, pending, storage
 from sync.catalogue import Bucket, LinkState
+from sync.delivery import exclusions, parents
 from sync.delivery.adoption import Match, contested
 from sync.delivery.consents import withheld
 from sync.delivery.gone import Departed
@@ -55,13 +56,14 @@ LINKS = storage.table(
 class Sorted:
     """A page by what is to be done: `changed` is sent, `untouched` differs only in ways the target never sees,
     `held` waits for its customer, `later` is left out for now (by a rule, or as nobody's whom the ERP knows),
-    `kept_back` is consent that is not passed on, `departed` is no more in the source. `former` are the keys of links
-    that were closed by a merge."""
+    `kept_out` are customers that a rule excludes, `kept_back` is consent that is not passed on, `departed` is no more
+    in the source. `former` are the keys of links that were closed by a merge."""
 
     changed: list["Linked"] = field(default_factory=list)
     untouched: list["Linked"] = field(default_factory=list)
     held: list[Candidate] = field(default_factory=list)
     later: list[Candidate] = field(default_factory=list)
+    kept_out: list[Candidate] = field(default_factory=list)
     kept_back: list[tuple[Candidate, str, str]] = field(default_factory=list)
     former: set[str] = field(default_factory=set)
     departed: Departed = field(default_factory=Departed)
@@ -127,6 +129,7 @@ def _write(
 ) -> None:
     write_outcomes(requests)
     page.departed.write(work)
+    exclusions.write(work, page.kept_out)
     back = [row[1] for row in fresh if row[1] in page.former]
     if back:  # a merge undone: done again it is news, whatever the closed link remembers
         closed = CrossReference.objects.filter(flow=work.route.flow, source_id__in=back)
@@ -166,6 +169,8 @@ def _sort(
 ) -> Sorted:
     records = [one.record for one in found if not isinstance(one.record, Gone | Excluded)]
     owned = confirmed(work, records) if work.route.inlet.after else {}
+    apart = [owner(record) for record in records if record.key not in owned] if work.route.inlet.after else []
+    excluded = exclusions.rules(parents.of(work), apart) if apart and _from_erp(work) else {}
     kept_back = withheld(work, list(owned.values())) if work.route.inlet.entity == "consent" else {}
     strangers = [record for record in records if not links.get(record.key, ("", "", None))[0]]
     matches = {} if work.route.inlet.after else work.adoption.match(strangers)
@@ -176,10 +181,12 @@ def _sort(
             page.departed.note(candidate, target_id, state, result)
         elif isinstance(candidate.record, Excluded):
             result.put(Bucket.EXCLUDED, candidate.key)
-            if not state and not work.route.inlet.after:  # known to the sweep, which would miss it each night
+            if not work.route.inlet.after:  # what belongs to it is excluded, too
+                page.kept_out.append(candidate)
+            elif state in (LinkState.HELD, LinkState.EXCLUDED) and _from_erp(work):  # its own rule: not its customer's
                 page.later.append(candidate)
         elif work.route.inlet.after and candidate.key not in owned:
-            _hold(work, candidate, state, page, result)
+            _hold(work, candidate, state, excluded, page, result)
         elif candidate.key in kept_back:
             _keep_back(candidate, kept_back[candidate.key], result)
             if sent is not None:  # the target may say something else by now: the next opt-out is sent again
@@ -191,12 +198,19 @@ def _sort(
     return page
 
 
-def _hold(work: Work, candidate: Candidate, state: str, page: Sorted, result: PageResult) -> None:
-    """From the ERP the record waits for its customer; a contact that is no customer of the ERP's is none of it, but
-    its opt-out follows if it becomes one. What was told once is told, whatever became of its customer."""
+def _hold(
+    work: Work, candidate: Candidate, state: str, excluded: Mapping[str, str], page: Sorted, result: PageResult
+) -> None:
+    """From the ERP the record waits for its customer, and is excluded with it; a contact that is no customer of the
+    ERP's is none of it, but its opt-out follows if it becomes one. What was told once is told, whatever became of its
+    customer."""
     if work.route.inlet.effect is Effect.KEYED and state == LinkState.ACTIVE:
         result.unchanged += 1
         result.settled.append(candidate.key)
+    elif _owner_of(candidate) in excluded:
+        result.put(Bucket.EXCLUDED, candidate.key)
+        if state != LinkState.EXCLUDED:
+            page.later.append(candidate)
     elif work.route.stream.after or _from_erp(work):
         result.put(Bucket.HELD, candidate.key)
         page.held.append(candidate)
@@ -327,9 +341,12 @@ def _own_id(work: Work, one: Linked) -> str:
 
 def _waiting_row(work: Work, candidate: Candidate, state: LinkState, now: object) -> tuple[object, ...]:
     """A link that waits: its target key names the customer it waits for."""
+    return (work.route.flow.pk, candidate.key, "", state.value, _owner_of(candidate), None, None, None, now, now)
+
+
+def _owner_of(candidate: Candidate) -> str:
     record = candidate.record
-    waits_for = "" if isinstance(record, Gone | Excluded) else owner(record)
-    return (work.route.flow.pk, candidate.key, "", state.value, waits_for, None, None, None, now, now)
+    return "" if isinstance(record, Gone | Excluded) else owner(record)
 
 
 def _forgotten_row(work: Work, candidate: Candidate, target_id: str, state: str, now: object) -> tuple[object, ...]:

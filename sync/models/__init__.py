@@ -1,6 +1,8 @@
 """What the console remembers, one module per family of nouns."""
 
+from sync.models.account import AccountCheck
 from sync.models.audit import AuditEvent
+from sync.models.backfill import Backfill
 from sync.models.budget import ApiBudget
 from sync.models.feed import FeedItem, ProductFeed
 from sync.models.field_mapping import FieldMapping
@@ -18,9 +20,11 @@ from sync.models.schedule import Duty, FlowSchedule, WatermarkMove, WorkerProces
 from sync.models.segment import SegmentCheck, SegmentFinding
 
 __all__ = [
+    "AccountCheck",
     "ApiBudget",
     "AttributionLink",
     "AuditEvent",
+    "Backfill",
     "BulkOperation",
     "Comment",
     "ControlTotal",

@@ -55,6 +55,7 @@ class LedgerEntry(models.Model):
                 name="ledger_unsettled",
             ),
             models.Index(fields=["flow", "id"], condition=Q(credit=True), name="ledger_credits"),
+            models.Index(fields=["flow", "customer"], condition=Q(state="excluded"), name="ledger_excluded"),
         ]
 
     def __str__(self) -> str:

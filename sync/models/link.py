@@ -5,6 +5,8 @@ from django.db.models import Q
 
 from sync.catalogue import LinkState
 
+OF_CUSTOMER = "customer: "
+"""What a rule begins with where it is the customer that it keeps out, not the record itself."""
 LIVE = [LinkState.ACTIVE, LinkState.REJECTED, LinkState.HELD, LinkState.EXCLUDED, LinkState.ARCHIVED]
 
 
@@ -21,6 +23,7 @@ class CrossReference(models.Model):
     target_id = models.CharField(max_length=60, blank=True)
     state = models.CharField(max_length=12, default=LinkState.ACTIVE, choices=[(s.value, s.value) for s in LinkState])
     target_key = models.CharField(max_length=200, blank=True, help_text="The key we write into the target")
+    rule = models.CharField(max_length=40, blank=True, default="", db_default="", help_text="The rule that excludes it")
     raw_digest = models.UUIDField(null=True, blank=True)
     sent_digest = models.UUIDField(null=True, blank=True)
     email_digest = models.UUIDField(null=True, blank=True)

@@ -83,8 +83,9 @@ class SyncRun(models.Model):
             ),
             models.UniqueConstraint(fields=["flow", "kind", "due_at"], name="one_run_per_due_time"),
             models.CheckConstraint(
-                condition=~Q(state="completed", kind="sync")
-                | Q(read=F("accepted") + F("unchanged") + F("excluded") + F("held") + F("rejected") + F("unknown")),
+                condition=~Q(state="completed")
+                | Q(read=F("accepted") + F("unchanged") + F("excluded") + F("held") + F("rejected") + F("unknown"))
+                | Q(kind__in=["compare", "sweep"], accepted=0, unchanged=0, excluded=0, held=0, rejected=0, unknown=0),
                 name="buckets_add_up",
             ),
         ]

@@ -3,6 +3,7 @@
 A direct address is all that is tried: the sidebar and the buttons are not asked.
 """
 
+import zlib
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from sync.models import BulkOperation, Delivery, Flow, LedgerEntry, ProductFeed, SegmentCheck
+from sync.models import Backfill, BulkOperation, Delivery, Flow, LedgerEntry, ProductFeed, SegmentCheck
 from tests.admin import arrived, desk_records, sample_runs
 from tests.admin.console_addresses import address, names
 from tests.admin.desk_records import person
@@ -42,6 +43,8 @@ MATRIX: dict[str, tuple[str, str]] = {
     "console_connection_try": ("", "a"),
     "sync_inboxevent_changelist": ("av", "av"),
     "sync_workerprocess_changelist": ("av", ""),
+    "sync_accountcheck_changelist": ("av", "av"),
+    "sync_accountcheck_ask": ("", "a"),
     "sync_productfeed_changelist": ("mav", "mav"),
     "sync_productfeed_publish": ("", "a"),
     "sync_attributionlink_changelist": (ALL, ALL),
@@ -52,6 +55,10 @@ MATRIX: dict[str, tuple[str, str]] = {
     "sync_flow_pause": ("", "a"),
     "sync_flow_resume": ("", "a"),
     "sync_flow_schedule": ("a", "a"),
+    "sync_flow_backfill": ("a", "a"),
+    "sync_backfill_change": ("av", ""),
+    "sync_backfill_start": ("", "a"),
+    "sync_backfill_cancel": ("", "a"),
     "sync_syncrun_changelist": (ALL, ALL),
     "sync_syncrun_change": (ALL, ""),
     "sync_syncrun_progress": (ALL, ""),
@@ -135,6 +142,7 @@ def sample_objects() -> dict[str, dict[str, object]]:
     bulk = BulkOperation.objects.create(query={"ids": [issue.pk]}, asked_by=person("admin"))
     segment = SegmentCheck.objects.create(connection="emarsys", segment_id="1", name="Gold")
     fay = person("finance", "fay")
+    backfill = Backfill.objects.create(flow=flow, keys=zlib.compress(b'["C-1"]'), number=1)
     arrived.everything()
     sent = Delivery.objects.create(
         run=run, flow=flow, key=f"k{run.pk}", epoch=1, records=1, keys=b"", intended_at=timezone.now()
@@ -146,11 +154,13 @@ def sample_objects() -> dict[str, dict[str, object]]:
         "sync_flow_change": {"object_id": flow.pk},
         "sync_productfeed_publish": {"pk": a_refused_feed(flow).pk},
         **{f"console_connection{view}": {"name": "emarsys"} for view in ("", "_test", "_try")},
+        **{f"sync_backfill_{view}": {"pk": backfill.pk} for view in ("start", "cancel")},
+        "sync_backfill_change": {"object_id": backfill.pk},
         "sync_syncrun_change": {"object_id": run.pk},
         "sync_syncrun_records": {"pk": run.pk, "bucket": "accepted"},
         "sync_syncissue_settle": {"object_id": lost.pk, "arrived": "arrived"},
         "sync_syncissue_act": {"object_id": issue.pk, "verb": "comment"},
-        **{f"sync_flow_{view}": {"pk": flow.pk} for view in ("run", "pause", "resume", "schedule")},
+        **{f"sync_flow_{view}": {"pk": flow.pk} for view in ("run", "pause", "resume", "schedule", "backfill")},
         **{f"sync_syncrun_{view}": {"pk": run.pk} for view in ("progress", "cancel")},
     }
     things = {"syncissue": issue, "bulkoperation": bulk, "ledgerentry": entry, "segmentcheck": segment}

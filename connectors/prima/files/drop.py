@@ -16,6 +16,7 @@ from itertools import takewhile
 
 from connectors.base import Page, Settings, Stream
 from connectors.errors import ConfigurationError, RecordError, UnavailableError, UnexpectedReplyError
+from connectors.prima import pieces
 from connectors.prima.events import CANCELLED
 from connectors.prima.files import join, parts, table
 from connectors.prima.files.consent_out import consent_file
@@ -78,15 +79,17 @@ class FileDrop:
         wanted = set(keys)
         with self._opened() as place:
             found: dict[str, Row] = {}
+            seen: set[str] = set()
             for name in self._model.entities(stream):
                 spec = self._entity(name)
                 for file in reversed(self._files(place, spec, spec.name)):
-                    if wanted <= found.keys():
+                    if wanted <= seen:
                         break
                     rows = self._rows_of(place, name, file)
                     for row in self._expanded(stream, name, rows):
                         key = self._key(stream, row)
-                        if key in wanted:
+                        if name_asked := pieces.asked(key, wanted):
+                            seen.add(name_asked)
                             found.setdefault(key, row)
             yield Page(self._finish(place, stream, list(found.values())))
 
