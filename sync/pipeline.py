@@ -16,7 +16,21 @@ from django.db.models import F
 
 from connectors.base import Change, Effect
 from connectors.errors import ConfigurationError, ConnectorError, ExpiredWatermarkError, UnavailableError
-from sync import backfills, clock, feeds, flows, holds, issues, ledger, mappings, parts, reconcile, runs, sweep
+from sync import (
+    backfills,
+    clock,
+    feeds,
+    flows,
+    holds,
+    issues,
+    ledger,
+    mappings,
+    parts,
+    reconcile,
+    runs,
+    sweep,
+    watermarks,
+)
 from sync.ahead import ahead
 from sync.catalogue import RunState
 from sync.crashpoints import crashpoint
@@ -27,7 +41,7 @@ from sync.digests import digester
 from sync.flows import Route
 from sync.gathering import gathered
 from sync.limits import limits_for
-from sync.models import Backfill, Flow, RunPage, SyncRun
+from sync.models import Backfill, RunPage, SyncRun
 from sync.runs import Lease, LeaseLostError, StoppedError
 from sync.slices import Slice
 
@@ -289,7 +303,7 @@ def _complete(route: Route, lease: Lease) -> None:
     with transaction.atomic():
         runs.finish(lease, RunState.COMPLETED)
         if not run.keys_only and run.watermark_to:
-            Flow.objects.filter(pk=flow.pk).update(watermark=run.watermark_to)
+            watermarks.advance(flow, run.watermark_to)
         issues.resolve_where(flow, f"Run {run.pk} completed.", kind__startswith="run_")
         ledger.release(flow)
         holds.release(flow)

@@ -138,8 +138,8 @@ def start(
 
 
 def _watermark(flow: Flow) -> str:
-    """As it stands now: the caller's copy of the flow may be older than a reset."""
-    return Flow.objects.values_list("watermark", flat=True).get(pk=flow.pk)
+    """As it stands now, until the run is there: the caller's copy of the flow may be older than a reset."""
+    return Flow.objects.select_for_update(no_key=True).values_list("watermark", flat=True).get(pk=flow.pk)
 
 
 def active(flow: Flow, kind: str = "sync") -> SyncRun | None:

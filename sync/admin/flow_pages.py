@@ -15,7 +15,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
-from sync import addresses, asked, backfill_preview, clock, flow_lines, progress, runs, schedules
+from sync import addresses, asked, backfill_preview, clock, flow_lines, progress, runs, schedules, watermarks
 from sync.admin import backfill_pages, schedule_form
 from sync.admin.listing import ConsoleAdmin
 from sync.catalogue import OPEN_ISSUES
@@ -56,6 +56,37 @@ class PauseForm(forms.Form):
         return until
 
 
+class WatermarkForm(forms.Form):
+    to = forms.CharField(
+        label="Read again from",
+        required=False,
+        max_length=40,
+        widget=forms.TextInput({"placeholder": "2026-11-01"}),
+        help_text="A day, or a moment such as 2026-11-01T08:00:00Z. Empty: from the very beginning.",
+    )
+    reason = forms.CharField(label="Why", max_length=300, required=False)
+    seen = forms.CharField(required=False, widget=forms.HiddenInput, strip=False)
+
+    def planned(self, flow: Flow) -> watermarks.Preview | None:
+        """None with the reason at its field."""
+        if not self.is_valid():
+            return None
+        try:
+            return watermarks.preview(flow, self.cleaned_data["to"])
+        except watermarks.NotMovedError as error:
+            self.add_error("to", str(error))
+            return None
+
+    def moved(self, flow: Flow, user: Any) -> bool:
+        given = self.cleaned_data
+        try:
+            watermarks.reset(flow, given["to"], user, given["reason"], given["seen"])
+        except watermarks.NotMovedError as error:
+            self.add_error("reason", str(error))
+            return False
+        return True
+
+
 class RunForm(forms.Form):
     full = forms.BooleanField(required=False)
     kind = forms.ChoiceField(choices=[(kind, kind) for kind in ("sync", "compare", "sweep")], required=False)
@@ -73,6 +104,8 @@ class FlowAdmin(ConsoleAdmin):
             url("<int:pk>/resume/", require_POST(self.resume_view), "resume"),
             url("<int:pk>/schedule/", self.schedule_view, "schedule"),
             url("<int:pk>/backfill/", self.backfill_view, "backfill"),
+            url("<int:pk>/watermark/", self.watermark_view, "watermark"),
+            url("<int:pk>/watermark/undo/", require_POST(self.undo_view), "watermark_undo"),
             *super().get_urls(),
         ]
 
@@ -123,6 +156,7 @@ class FlowAdmin(ConsoleAdmin):
             "pending": PendingKey.objects.filter(flow=flow)[:1000].count(),
             "pause": pause,
             "backfill_url": "" if backfill_preview.why_not(flow) else addresses.new_backfill(flow),
+            "moved": watermarks.undoable(flow),
             "asked": asked.may_be(flow),
             "held": _held(flow),
             "held_url": addresses.exceptions(flow=flow.name, kind="held_for_parent"),
@@ -174,6 +208,33 @@ class FlowAdmin(ConsoleAdmin):
     def backfill_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """GET shows the form, POST makes the preview; nothing is sent before somebody starts it there."""
         return backfill_pages.form_view(request, self._operated(request, pk), self._page)
+
+    def watermark_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """GET shows the form, with parameters what the move would do; POST moves it."""
+        flow = self._operated(request, pk)
+        data = request.POST if request.method == "POST" else request.GET if request.GET else None
+        form = WatermarkForm(data)
+        planned = form.planned(flow) if data is not None else None
+        if request.method == "POST" and planned and form.moved(flow, request.user):
+            messages.success(request, f"The next run of {flow.name} reads from there. Undo is on this page until then.")
+            return HttpResponseRedirect(addresses.flow(flow))
+        context = {
+            "title": f"Watermark of {flow.name}",
+            "flow": flow,
+            "flow_url": addresses.flow(flow),
+            "form": form,
+            "planned": planned,
+        }
+        return self._page(request, "console/watermark.html", context)
+
+    def undo_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        flow = self._operated(request, pk)
+        try:
+            watermarks.undo(flow, request.user)
+            messages.success(request, f"Undone: the next run of {flow.name} reads from where it would have before.")
+        except watermarks.NotMovedError as error:
+            messages.error(request, str(error))
+        return HttpResponseRedirect(addresses.flow(flow))
 
     def schedule_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """GET shows the form (with parameters: as they would be, for the preview), POST stores it."""

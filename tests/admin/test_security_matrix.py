@@ -59,6 +59,8 @@ MATRIX: dict[str, tuple[str, str]] = {
     "sync_backfill_change": ("av", ""),
     "sync_backfill_start": ("", "a"),
     "sync_backfill_cancel": ("", "a"),
+    "sync_flow_watermark": ("a", "a"),
+    "sync_flow_watermark_undo": ("", "a"),
     "sync_syncrun_changelist": (ALL, ALL),
     "sync_syncrun_change": (ALL, ""),
     "sync_syncrun_progress": (ALL, ""),
@@ -161,6 +163,7 @@ def sample_objects() -> dict[str, dict[str, object]]:
         "sync_syncissue_settle": {"object_id": lost.pk, "arrived": "arrived"},
         "sync_syncissue_act": {"object_id": issue.pk, "verb": "comment"},
         **{f"sync_flow_{view}": {"pk": flow.pk} for view in ("run", "pause", "resume", "schedule", "backfill")},
+        **{f"sync_flow_watermark{view}": {"pk": flow.pk} for view in ("", "_undo")},
         **{f"sync_syncrun_{view}": {"pk": run.pk} for view in ("progress", "cancel")},
     }
     things = {"syncissue": issue, "bulkoperation": bulk, "ledgerentry": entry, "segmentcheck": segment}

@@ -13,7 +13,7 @@ from tests.sync.conftest import Load, people
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 COMMANDS = sorted(path.stem for path in (ROOT / "sync/management/commands").glob("[a-z]*.py"))
-OF_A_FLOW = ("cancel", "pause", "reconcile", "resume", "sweep", "sync")
+OF_A_FLOW = ("cancel", "pause", "reconcile", "resume", "schedule", "sweep", "sync", "watermark")
 
 
 def test_every_command_has_a_test() -> None:
