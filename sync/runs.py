@@ -61,8 +61,9 @@ class Lease:
         return not self._lost.is_set() and time.monotonic() - self._renewed < self.seconds
 
     def cancelled(self) -> bool:
-        """Asked before each request, too: somebody wants the run to end within its page."""
-        return self._cancelled.is_set()
+        """Asked before each request, too: somebody wants the run to end within its page. One that is divided ends
+        when its parts have."""
+        return self._cancelled.is_set() and not self.run.divided
 
     def lose(self) -> None:
         self._lost.set()

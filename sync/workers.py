@@ -92,8 +92,8 @@ def lines() -> list[Line]:
     """Three queries, whatever the number of workers."""
     now, leader = clock.now(), duties.holder(BEAT)
     running: dict[str, list[SyncRun]] = {}
-    for run in SyncRun.objects.filter(state=RunState.RUNNING).select_related("flow"):
-        running.setdefault(run.holder, []).append(run)
+    for run in SyncRun.objects.filter(state=RunState.RUNNING).select_related("flow", "parent__flow"):
+        running.setdefault(run.holder, []).append(run.parent or run)
     return [_line(process, running, leader, now) for process in WorkerProcess.objects.all()]
 
 
