@@ -259,6 +259,14 @@ class Limits(Protocol):
         """The budget as the system itself states it (unix seconds): it can only lower ours."""
         ...
 
+    def done(self, seconds: float) -> None:
+        """An acquired call is over, however it ended; it took so long."""
+        ...
+
+    def refused(self, seconds: float) -> None:
+        """The system refused a call for the number of calls, and wants to hear nothing for so long."""
+        ...
+
     def still_mine(self) -> bool:
         """Asked before each send: has the run still its lease?"""
         ...
@@ -273,8 +281,27 @@ class Unlimited:
     def observe(self, limit: int, remaining: int, reset_at: float) -> None:
         return None
 
+    def done(self, seconds: float) -> None:
+        return None
+
+    def refused(self, seconds: float) -> None:
+        return None
+
     def still_mine(self) -> bool:
         return True
+
+
+class Allowance(NamedTuple):
+    """What a system lets one credential do; 0 where no number is known.
+
+    `calls` in any `window` seconds, `at_once` calls at a time over all machines, `busy` seconds of its own work
+    in any window.
+    """
+
+    calls: int = 0
+    window: int = 60
+    at_once: int = 0
+    busy: int = 0
 
 
 class Notice(NamedTuple):
@@ -336,6 +363,10 @@ class Connector:
     mapping: Callable[["Settings"], SiteMapping | None] | None = None
     trial: Callable[["Settings", bytes | None, bytes, str], Trial] | None = None
     trial_of: Iterable[str] = ()
+    allowance: "Callable[[Settings], Allowance] | None" = None
+    """What its credential may do; None for a system that is not asked over an API."""
+    credential: Sequence[str] = ("URL", "CLIENT_ID")
+    """The settings that say whose calls the system counts; never a secret."""
 
 
 @dataclass(frozen=True)

@@ -151,7 +151,7 @@ class Http:
         urgent: bool,
         largest: int,
     ) -> Reply:
-        answer, label = self._open(method, url, params, body, headers, repeatable, urgent)
+        answer, label, began = self._open(method, url, params, body, headers, repeatable, urgent)
         try:
             with answer:
                 reply = self._reply(answer, self._read(answer, label, largest), label)
@@ -161,6 +161,8 @@ class Http:
             raise
         except (requests.exceptions.RequestException, HTTPError, OSError) as error:
             raise self._transport_error(error, label, repeatable) from None
+        finally:
+            self.limits.done(time.monotonic() - began)
         if self._observe:
             self._observe(reply.headers)
         return reply
@@ -182,12 +184,15 @@ class Http:
         url = self._own(path)
         for attempt in range(1, self._attempts + 1):
             try:
-                answer, label = self._open(method, url, params, body, headers, True, False)
-                with answer:
-                    if 200 <= answer.status_code < 300 or answer.status_code in allow:
-                        yield from self._whole(answer, label)
-                        return
-                    content = self._read(answer, label, self._largest)
+                answer, label, began = self._open(method, url, params, body, headers, True, False)
+                try:
+                    with answer:
+                        if 200 <= answer.status_code < 300 or answer.status_code in allow:
+                            yield from self._whole(answer, label)
+                            return
+                        content = self._read(answer, label, self._largest)
+                finally:
+                    self.limits.done(time.monotonic() - began)
                 raise self._error(self._reply(answer, content, label), True)
             except _BrokenOffError as error:
                 raise error.reason from error
@@ -215,8 +220,25 @@ class Http:
         headers: Mapping[str, str] | None,
         repeatable: bool,
         urgent: bool,
-    ) -> tuple[requests.Response, str]:
+    ) -> tuple[requests.Response, str, float]:
+        """The answer's beginning, its label and when the call began; the caller says when it is over."""
         self.limits.acquire(1, urgent)
+        began = time.monotonic()
+        try:
+            return *self._begun(method, url, params, body, headers, repeatable), began
+        except BaseException:
+            self.limits.done(time.monotonic() - began)
+            raise
+
+    def _begun(
+        self,
+        method: str,
+        url: str,
+        params: Mapping[str, str] | str | None,
+        body: bytes | None,
+        headers: Mapping[str, str] | None,
+        repeatable: bool,
+    ) -> tuple[requests.Response, str]:
         self.calls += 1
         label = f"{method} {urlsplit(url).path}"
         if self._public:
@@ -330,9 +352,11 @@ class Http:
         if status == 429:
             wait = self._throttle_wait(reply.headers) if self._throttle_wait else None
             wait = wait if wait is not None else retry_after(reply.headers)
+            wait = wait if wait is not None else 30.0
+            self.limits.refused(wait)
             return UnavailableError(
                 f"{self.system} asks to slow down (429).",
-                retry_after=wait if wait is not None else 30.0,
+                retry_after=wait,
                 remedy="The run waits as long as it was asked to; lower CALLS_PER_MINUTE if this is frequent.",
                 **details,
             )

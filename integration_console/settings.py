@@ -185,7 +185,7 @@ SYNC = {
     "SLICE_SECONDS": env.int("SYNC_SLICE_SECONDS", default=60),
     "LEASE_SECONDS": env.int("SYNC_LEASE_SECONDS", default=60),
     "ATTEMPTS": env.int("SYNC_ATTEMPTS", default=3),
-    "SENDERS": env.int("SYNC_SENDERS", default=3),
+    "SENDERS": env.int("SYNC_SENDERS", default=32),
     "PAYLOAD_DAYS": env.int("SYNC_PAYLOAD_DAYS", default=30),
     "MANIFEST_DAYS": env.int("SYNC_MANIFEST_DAYS", default=90),
     "PARTS": env.int("SYNC_PARTS", default=0),
@@ -193,9 +193,10 @@ SYNC = {
     "FEED_SHRINK_PERCENT": env.int("SYNC_FEED_SHRINK_PERCENT", default=20),
 }
 """How runs behave: seconds between looks for due work, of one slice and of a lease; attempts before a run is lost;
-requests in flight at once; into how many parts a whole read is divided (0: as many as there are worker processes),
-and how many records a part has at least; days that requests and replies are kept, and that a run lists the records
-of its buckets; percent of its articles that a product feed may lose before it waits for a person."""
+requests in flight at once at the most (as many as the target's answers make worth while); into how many parts a
+whole read is divided (0: as many as there are worker processes), and how many records a part has at least; days that
+requests and replies are kept, and that a run lists the records of its buckets; percent of its articles that a product
+feed may lose before it waits for a person."""
 
 _tick = SYNC["TICK_SECONDS"]
 CELERY_BEAT_SCHEDULE = {

@@ -27,6 +27,8 @@ CONSOLE = "console"
 """The name of our own tables among the targets."""
 OBSERVED = ("attribution", "purchase")
 """What is kept here and sent to nobody."""
+URGENT = frozenset({"order_event"})
+"""Entities that a person waits for: their calls go first."""
 RUNNING_AT_ONCE = frozenset({"customer", "sale"})
 """Entities whose flows may run as soon as both systems are connected; the others wait until they are wanted."""
 

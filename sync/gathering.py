@@ -37,11 +37,12 @@ def gathered(
     new: Callable[[Sequence[Row]], list[Digested]],
     batch: int,
     *,
+    requests: Callable[[], int] = lambda: 1,
     patience: float = PATIENCE,
     over: Callable[[], bool] = lambda: False,
 ) -> Iterator[Unit]:
-    """`new` tells which rows of a page are not known yet, with their digests; `over` that the slice ends here,
-    so that nothing may be carried."""
+    """`new` tells which rows of a page are not known yet, with their digests; `requests` how many requests a unit
+    should fill at least; `over` that the slice ends here, so that nothing may be carried."""
     fresh: list[Digested] = []
     unchanged, total, clean = 0, None, time.monotonic()
     for page in pages:
@@ -50,7 +51,7 @@ def gathered(
         fresh += found
         total = page.total if total is None else total
         due = page.watermark is not None or over() or time.monotonic() - clean > patience
-        if not due and len(fresh) < batch:
+        if not due and len(fresh) < batch * requests():
             continue
         cut = len(fresh) if due else len(fresh) // batch * batch
         nothing_carried = cut == len(fresh)

@@ -17,6 +17,8 @@ TABLE = storage.table(
     conflict=("flow_id", "key"),
     update=("reason", "asked_by_id", "created_at"),
 )
+AT_ONCE = storage.table(PendingKey, TABLE.columns, conflict=TABLE.conflict, update=(*TABLE.update, "urgent"))
+"""What waits already becomes urgent; never the other way round."""
 CHUNK = 500
 
 
@@ -31,13 +33,18 @@ def note(flow: Flow, keys: Sequence[str], reason: str, user: Any = None, urgent:
     now, asked_by = clock.now(), user.pk if user else None
     found = [key for key in dict.fromkeys(keys) if len(key) <= 200 and storable(key)]  # no record has another key
     rows = [(flow.pk, key, reason, asked_by, urgent, None, now) for key in found]
-    storage.upsert(TABLE, rows)
+    storage.upsert(AT_ONCE if urgent else TABLE, rows)
 
 
 def due(flow: Flow) -> dict[str, str]:
     """The next keys to look at, with the reason of each."""
     waiting = PendingKey.objects.filter(flow=flow).filter(Q(not_before=None) | Q(not_before__lte=clock.now()))
     return dict(waiting.order_by("-urgent", "id").values_list("key", "reason")[:CHUNK])
+
+
+def urgent(flow: Flow) -> bool:
+    """Whether somebody waits for one of them: an event, a person's click."""
+    return PendingKey.objects.filter(flow=flow, urgent=True).exists()
 
 
 def done(flow: Flow, keys: Sequence[str], since: datetime | None = None) -> None:

@@ -40,9 +40,10 @@ from sync.delivery.page import open_gate
 from sync.digests import digester
 from sync.flows import Route
 from sync.gathering import gathered
-from sync.limits import limits_for
+from sync.limits import FlowLimits, hurry, limits_for
 from sync.models import Backfill, RunPage, SyncRun
 from sync.runs import Lease, LeaseLostError, StoppedError
+from sync.senders import Senders
 from sync.slices import Slice
 
 log = logging.getLogger(__name__)
@@ -101,14 +102,16 @@ def _slice(lease: Lease, seconds: float | None) -> bool:
     ends = time.monotonic() + (math.inf if seconds is None else seconds)
     mappings.note(flow.source)
     fields = mappings.kept_by(lease)
-    route = flows.open_route(flow, limits_for(flow.source, lease), limits_for(flow.target, lease), fields)
-    with _senders() as senders, _writer() as writer:
+    reading, sending = limits_for(flow.source, lease), limits_for(flow.target, lease)
+    route = flows.open_route(flow, reading, sending, fields)
+    with _senders(sending) as senders, _writer() as writer:
         adoption = Adoption(flow, route.sink, route.inlet, run)
         backfill = backfills.of(run)
         gate = backfills.gate(backfill) if backfill else open_gate
         slice_ = Slice(
-            route, lease, senders, writer, adoption, digester(route.version), gate, forced=backfill is not None
-        )
+            route, lease, senders, writer, adoption, digester(route.version), gate, forced=backfill is not None,
+            hurry=hurry(reading, sending),
+        )  # fmt: skip
         ledger.give_up_lost_requests(run)
         mappings.remember(lease, route, fields)
         if _stop_asked(slice_):
@@ -168,7 +171,7 @@ def _steps(slice_: Slice, backfill: Backfill | None, over: Callable[[], bool]) -
         pages = backfills.pages(backfill, slice_.route, run.resume, slice_.keys_of)
     else:
         pages = ahead(slice_.route.source.read(flow.stream, run.watermark_from, run.resume))
-    for unit in gathered(pages, slice_.new, slice_.route.inlet.batch, over=over):
+    for unit in gathered(pages, slice_.new, slice_.route.inlet.batch, requests=slice_.at_once, over=over):
         slice_.unit(unit)
         yield
         while slice_.pending():
@@ -244,8 +247,8 @@ def _teller(lease: Lease) -> Callable[[int, int | None], None]:
 
 
 @contextmanager
-def _senders() -> Iterator[ThreadPoolExecutor]:
-    executor = ThreadPoolExecutor(settings.SYNC["SENDERS"], thread_name_prefix="send")
+def _senders(limits: FlowLimits | None) -> Iterator[Senders]:
+    executor = Senders(settings.SYNC["SENDERS"], limits.budget if limits else None)
     try:
         yield executor
     finally:

@@ -4,8 +4,9 @@ import json
 import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -23,19 +24,26 @@ from sync.flows import Route
 from sync.gathering import Digested, Unit
 from sync.models import RunPage
 from sync.runs import Lease, LeaseLostError
+from sync.senders import Senders
+
+
+def no_hurry(urgent: bool) -> AbstractContextManager[None]:
+    """Where no budget is kept."""
+    return nullcontext()
 
 
 @dataclass
 class Slice:
     route: Route
     lease: Lease
-    senders: ThreadPoolExecutor
+    senders: Senders
     writer: ThreadPoolExecutor | None
     adoption: Adoption
     digest: Callable[[bytes], bytes]
     gate: Gate = open_gate
     forced: bool = False
     """Everything is sent, whatever its digests say (a backfill)."""
+    hurry: Callable[[bool], AbstractContextManager[None]] = no_hurry
     total: int | None = None
     units: int = 0
     under_way: frozenset[str] = frozenset()
@@ -63,6 +71,10 @@ class Slice:
             self._end(unit, answered)
         else:
             self.remembering = self.writer.submit(self._end, unit, answered)
+
+    def at_once(self) -> int:
+        """Requests that a unit should hold, so that no sender waits for work."""
+        return self.senders.worth_gathering
 
     def _one_at_a_time(self, keys: Sequence[str]) -> None:
         """Two requests for one record could pass each other, and the older value stay: the second one waits."""
@@ -95,6 +107,12 @@ class Slice:
         if not keys:
             return False
         self.settle()
+        with self.hurry(pending.urgent(flow)):
+            self._look_at(keys, since)
+        return True
+
+    def _look_at(self, keys: Sequence[str], since: datetime) -> None:
+        flow = self.route.flow
         found: set[str] = set()
         for page in self.route.source.fetch(flow.stream, keys):
             found |= self.keys_of(page)
@@ -108,7 +126,6 @@ class Slice:
                 parts.again(self.lease.run, keys)
             issues.not_found(flow, [key for key in keys if key not in found])
             issues.looked_at(flow, keys)
-        return True
 
     def keys_of(self, page: Page) -> set[str]:
         """The keys by which these rows can be asked for."""

@@ -1,7 +1,7 @@
 """SAP Emarsys (core API v3, or v2 with WSSE): contacts, consent, order status, events, sales data, the product feed;
 consent, attribution and purchases read back; segments and contact lists."""
 
-from connectors.base import Connector, Setting
+from connectors.base import Allowance, Connector, Setting
 from connectors.emarsys.client import STREAMS, Emarsys
 from connectors.emarsys.inlets import MAKERS
 from connectors.emarsys.mapping import order_event, product
@@ -29,7 +29,7 @@ connector = Connector(
         ),
         "CALLS_PER_MINUTE": Setting("requests a minute that the API credential may make, all workers together", "1000"),
         "CONTACT_BATCH": Setting("contacts in one request (1,000 at most)", "1000"),
-        "SCAN_WORKERS": Setting("requests at a time when everything is read", "4"),
+        "SCAN_WORKERS": Setting("requests at a time when everything is read", "8"),
         "SEGMENT_WAIT": Setting("seconds to wait for a segment's evaluation", "60"),
         "EXPORT_WAIT": Setting("seconds to wait for an export of changes", "900"),
         "EXPORT_SLICE": Setting("rows of an export in one download", "100000"),
@@ -59,4 +59,6 @@ connector = Connector(
     open=Emarsys,
     streams=tuple(STREAMS),
     inlets=tuple(MAKERS),
+    allowance=lambda settings: Allowance(settings.number("CALLS_PER_MINUTE"), 60),
+    credential=("CLIENT_ID", "WSSE_USER"),
 )

@@ -1,6 +1,6 @@
 """Prima: customers, consent, orders, sales, despatches and stock of one site, as its mapping file describes it."""
 
-from connectors.base import Connector, Setting
+from connectors.base import Allowance, Connector, Setting
 from connectors.prima import in_use
 from connectors.prima.client import Prima
 from connectors.prima.model import STREAMS
@@ -20,6 +20,7 @@ connector = Connector(
         "CONNECT_SECONDS": Setting("seconds to wait for a connection", "10"),
         "READ_SECONDS": Setting("seconds without a byte after which an answer is given up", "120"),
         "DEADLINE_SECONDS": Setting("seconds that one answer may take in all", "3600"),
+        "AT_ONCE": Setting("calls at a time, all workers on all machines together", "1"),
         "MAX_REPLY_MB": Setting("size of the largest reply that is read", "1024"),
         "QUIET_HOURS": Setting("the site's batch window on its own clock, as 01:00-03:30: no calls in it", ""),
         "SFTP_HOST": Setting("server of the files, host or host:port; empty means FILES_FOLDER on this machine", ""),
@@ -38,4 +39,6 @@ connector = Connector(
     mapping=in_use.mapping,
     trial=in_use.attempt,
     trial_of=in_use.ENTITIES,
+    allowance=lambda settings: Allowance(at_once=settings.number("AT_ONCE")),
+    credential=("URL",),
 )

@@ -3,7 +3,7 @@
 from sync.models.account import AccountCheck
 from sync.models.audit import AuditEvent
 from sync.models.backfill import Backfill
-from sync.models.budget import ApiBudget
+from sync.models.budget import ApiBudget, ApiUsage
 from sync.models.feed import FeedItem, ProductFeed
 from sync.models.field_mapping import FieldMapping
 from sync.models.flow import Flow, PendingKey
@@ -22,6 +22,7 @@ from sync.models.segment import SegmentCheck, SegmentFinding
 __all__ = [
     "AccountCheck",
     "ApiBudget",
+    "ApiUsage",
     "AttributionLink",
     "AuditEvent",
     "Backfill",

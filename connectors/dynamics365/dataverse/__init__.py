@@ -1,6 +1,6 @@
 """Dataverse (Customer Engagement): customers and consent by change tracking, consent written back with If-Match."""
 
-from connectors.base import Connector, Setting
+from connectors.base import Allowance, Connector, Setting
 from connectors.dynamics365.dataverse.client import Dataverse
 from connectors.dynamics365.dataverse.notices import notice
 
@@ -32,6 +32,8 @@ connector = Connector(
         "CALLS_PER_MINUTE": Setting(
             "requests a minute, all workers together (the service allows 6,000 in five minutes)", "1200"
         ),
+        "AT_ONCE": Setting("requests at a time, all workers together (the service refuses more than 52)", "50"),
+        "BUSY_SECONDS": Setting("seconds of work in five minutes (the service allows 1,200)", "1150"),
         "CONCURRENCY": Setting("writes at a time (the service refuses more than 52 requests at once)", "4"),
         "CONSENT_SOURCE": Setting(
             "what holds consent: contact (flags of the row) or contact_point (by e-mail and purpose)", "contact"
@@ -48,4 +50,7 @@ connector = Connector(
     streams=("customer", "consent"),
     inlets=("consent",),
     notice=notice,
+    allowance=lambda settings: Allowance(
+        5 * settings.number("CALLS_PER_MINUTE"), 300, settings.number("AT_ONCE"), settings.number("BUSY_SECONDS")
+    ),
 )

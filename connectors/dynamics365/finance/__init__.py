@@ -1,6 +1,6 @@
 """Dynamics 365 Finance & Supply Chain over OData: no set tells what changed, so scans, windows and keys do."""
 
-from connectors.base import Connector
+from connectors.base import Allowance, Connector
 from connectors.dynamics365.finance.client import Finance
 from connectors.dynamics365.finance.notices import notice
 from connectors.dynamics365.finance.settings import SETTINGS
@@ -13,4 +13,5 @@ connector = Connector(
     open=Finance,
     streams=STREAMS,
     notice=notice,
+    allowance=lambda settings: Allowance(settings.number("CALLS_PER_MINUTE")),
 )

@@ -30,6 +30,9 @@ SETTINGS = {
     "TOKEN": Setting("the bearer token for AUTH=token", secret=True, when=("AUTH", "token")),
     "DATA_PATH": Setting("path of the OData service below URL; empty where URL is the service itself", "/data"),
     "PAGE_SIZE": Setting("rows asked for in one request (the service gives 10,000 at most)", "10000"),
+    "CALLS_PER_MINUTE": Setting(
+        "requests a minute, all workers together; 0: no number, the environment itself says when it is busy", "0"
+    ),
     "CROSS_COMPANY": Setting("ask for all companies with cross-company=true: yes or no", "yes"),
     "COMPANY_FIELD": Setting("column with the legal entity; empty where the system has none", "dataAreaId"),
     "COMPANIES": Setting("legal entities to read, comma separated; empty means all", ""),
