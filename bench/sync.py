@@ -9,17 +9,15 @@ import argparse
 import dataclasses
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 from bench import customers, environments, proof, report
 from bench.aims import keep
-from bench.measured import TICK, Measured, cpu_of, run
+from bench.measured import run
 from bench.stage import NoServerError, Stage, stage
+from bench.timed import LIMIT, Clock, Timed
 
 FLOW = "dynamics365.customer"
 CONTESTANTS = {
@@ -33,35 +31,6 @@ APART = ("dlt", "diffsync")
 """Peers with packages of their own."""
 CITY = "Moved to Malmö"
 PASSES = 2
-LIMIT = 900.0
-"""Seconds after which a run is killed and the bench ends without a result."""
-
-
-@dataclass
-class Timed:
-    """One run. `seconds` from its first request to its last commit, as it says itself; CPU seconds of the whole
-    process, of its work alone (between those moments), of its database backends, of the emulators;
-    `others` is the number of cores that the rest of the machine kept busy meanwhile."""
-
-    name: str
-    rows: int
-    seconds: float
-    command: float
-    cpu: float
-    work_cpu: float
-    database: float
-    emulators: float
-    others: float
-    writes: int
-    requests: int
-    at_tenth: float
-    at_half: float
-    at_end: float
-    run: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def rate(self) -> float:
-        return self.rows / self.seconds
 
 
 @dataclass
@@ -75,6 +44,7 @@ class Bench:
     def __post_init__(self) -> None:
         self.emulated, self.server = self.stage.emulated, self.stage.server
         self.account = self.emulated.account()
+        self.clock = Clock(self.stage, self.account, self.count)
 
     def people(self) -> Iterator[dict[str, str]]:
         return customers.people(self.count, self.seed)
@@ -108,7 +78,7 @@ class Bench:
 
     def _peer(self, name: str, url: str) -> Iterator[Timed]:
         self.stage.fresh()
-        timed = self._timed(name, [self._python(name), "-m", "bench.peers", name], url)
+        timed = self.clock.timed(name, [self._python(name), "-m", "bench.peers", name], url)
         proof.contacts(self.emulated.contacts(), self.people(), self.account)
         yield timed
 
@@ -135,61 +105,7 @@ class Bench:
         return (person for number, person in enumerate(self.people()) if number % 1000 == 500)
 
     def _sync(self, name: str, url: str) -> Timed:
-        return self._timed(name, [sys.executable, "manage.py", "sync", FLOW, "--json"], url)
-
-    def _timed(self, name: str, command: list[str], url: str) -> Timed:
-        database = urlsplit(url).path.strip("/")
-        own = {
-            **self.stage.environment,
-            "DATABASE_URL": url,
-            "BENCH_ACCOUNT": json.dumps(dataclasses.asdict(self.account)),
-        }
-        before = cpu_of(self.emulated.pid)
-        done = run(command, own, lambda: self.server.backends(database), LIMIT)
-        spent = cpu_of(self.emulated.pid) - before
-        if done.status:
-            raise proof.WrongError(f"{name} ended with {done.status}: {done.errors[-2000:]}")
-        return self._figures(name, done, spent)
-
-    def _figures(self, name: str, done: Measured, emulators_cpu: float) -> Timed:
-        told = json.loads(done.output.strip().splitlines()[-1])
-        began, ended = _span(told)
-        log = self.emulated.requests()
-        written = proof.writes(log)
-        return Timed(
-            name=name,
-            rows=told["read"],
-            seconds=ended - began,
-            command=done.seconds,
-            cpu=done.cpu,
-            work_cpu=done.cpu_at(ended + TICK) - done.cpu_at(began),
-            database=done.database,
-            emulators=emulators_cpu,
-            others=max(0.0, done.machine - done.cpu - done.database - emulators_cpu) / done.seconds,
-            writes=len(written),
-            requests=len(log),
-            at_tenth=done.peak_until(_moment_of(written, self.count // 10) or ended),
-            at_half=done.peak_until(_moment_of(written, self.count // 2) or ended),
-            at_end=done.peak_until(),
-            run=told,
-        )
-
-
-def _span(told: Mapping[str, Any]) -> tuple[float, float]:
-    if "began" in told:
-        return told["began"], told["ended"]
-    # Two names give two moments; mypy sees a tuple of any length.
-    return tuple(datetime.fromisoformat(told[name]).timestamp() for name in ("started_at", "finished_at"))  # type: ignore[return-value]
-
-
-def _moment_of(written: list[Mapping[str, Any]], rows: int) -> float | None:
-    """Unix time at which so many contacts had been accepted."""
-    seen = 0
-    for one in written:
-        seen += one["records"]
-        if seen >= rows:
-            return datetime.fromisoformat(one["at"]).timestamp()
-    return None
+        return self.clock.timed(name, [sys.executable, "manage.py", "sync", FLOW, "--json"], url)
 
 
 def _names(given: str) -> tuple[str, ...]:
