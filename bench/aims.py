@@ -35,7 +35,7 @@ class Aim:
 def table(aims: Iterable[Aim]) -> None:
     for one in aims:
         reached = f"{one.reached:,.2f} {one.unit}"
-        print(f"  {one.what:<72}{reached:>16}   {one.wanted:<14}{one.verdict}".rstrip(), flush=True)
+        print(f"  {one.what:<72}{reached:>16}   {one.wanted:<18}{one.verdict}".rstrip(), flush=True)
 
 
 def keep(aims: Sequence[Aim], file: Path | None) -> None:

@@ -73,8 +73,10 @@ def redis(url: str) -> Iterator[str]:
         with client.Redis.from_url(url) as connection:
             if connection.dbsize():
                 raise NoBrokerError(f"{_shown(url)} is not empty; name another database with --redis")
-            yield url
-            connection.flushdb()
+            try:
+                yield url
+            finally:
+                connection.flushdb()
     except client.RedisError as error:
         raise NoBrokerError(f"{_shown(url)} does not answer: {type(error).__name__}") from error
 

@@ -1,9 +1,14 @@
 """Customers on their way from the emulated ERP to the emulated Emarsys."""
 
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from math import ceil
+from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.backends.signals import connection_created
 from django.test.utils import CaptureQueriesContext
 
 from sync.models import CrossReference, Delivery, RunPage, SyncIssue
@@ -91,6 +96,42 @@ def test_a_page_costs_as_many_queries_whatever_its_size(load: Load, monkeypatch:
     assert counts[10] == counts[1000], counts
     # PostgreSQL is asked for its clock, too; what goes through psycopg alone is not counted.
     assert counts[1000] <= {"sqlite": (72, 65), "postgresql": (90, 86)}[connection.vendor]
+
+
+def test_pages_of_200_and_of_2000_cost_the_same_queries_in_every_thread(load: Load) -> None:
+    """The page is remembered in a thread with a connection of its own: its queries count as well. What goes by the
+    number of calls or by the clock (the budget, which sender threads ask) does not."""
+    counts = {}
+    for number in (200, 2000):
+        load(people(number))
+        CrossReference.objects.all().delete()
+        with queries_of_all_threads() as first:
+            assert sync().accepted == number
+        with queries_of_all_threads() as second:
+            assert sync().unchanged == number
+        counts[number] = len(first), len(second)
+    assert counts[200] == counts[2000], counts
+
+
+@contextmanager
+def queries_of_all_threads() -> Iterator[list[str]]:
+    """Every statement that goes through Django meanwhile, whichever connection carries it."""
+    found: list[str] = []
+
+    def note(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        if "sync_apibudget" not in sql and not threading.current_thread().name.startswith("send"):
+            found.append(sql)
+        return execute(sql, params, many, context)
+
+    def opened(connection: Any, **_: Any) -> None:
+        connection.execute_wrappers.append(note)
+
+    connection_created.connect(opened)
+    try:
+        with connection.execute_wrapper(note):
+            yield found
+    finally:
+        connection_created.disconnect(opened)
 
 
 def test_every_record_of_a_page_stands_in_its_manifest(load: Load) -> None:
