@@ -144,11 +144,14 @@ def _reject(work: Work, row: Row, error: RecordError, result: PageResult) -> Non
     result.findings.append(Finding(error.kind, key, error.field, error.message, error.value, details=_evidence(row)))
 
 
+_KEYS = ("key", "customer", "into")
+
+
 def _fit(record: Record | Gone | Excluded) -> None:
     """Raises RecordError where a key is none that can be remembered."""
-    for name in ("key", "customer", "into"):
-        text = getattr(record, name, "")
-        if len(text) > LONGEST_KEY or not storable(text):
+    for name in _KEYS:
+        text: str = getattr(record, name, "")
+        if len(text) > LONGEST_KEY or not ((text.isascii() and "\x00" not in text) or storable(text)):
             why = f"{name.capitalize()} has {len(text):,} characters or some that cannot be stored; {LONGEST_KEY} fit."
             raise RecordError("does_not_fit", name, why, text[:100])
 

@@ -1,6 +1,5 @@
 """Intent, call, outcome: three commits around every request to a target."""
 
-import itertools
 import json
 import zlib
 from collections.abc import Iterator, Sequence
@@ -52,7 +51,10 @@ class Request:
 
 def batches(encoded: Sequence[Encoded], size: int, max_bytes: int) -> Iterator[list[Encoded]]:
     """Batches of one group each, within the API's maximum of records and bytes, in order."""
-    for _, group in itertools.groupby(sorted(encoded, key=lambda one: one.group), key=lambda one: one.group):
+    by_group: dict[str, list[Encoded]] = {}
+    for one in encoded:
+        by_group.setdefault(one.group, []).append(one)
+    for _, group in sorted(by_group.items()):
         batch: list[Encoded] = []
         length = 0
         for one in group:

@@ -44,6 +44,17 @@ class Migration(migrations.Migration):
                 condition=Q(state__in=ACTIVE), fields=("flow", "kind", "part"), name="one_active_run_per_flow"
             ),
         ),
+        migrations.AlterField(
+            "crossreference",
+            "flow",
+            models.ForeignKey(
+                db_constraint=False,
+                db_index=False,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="links",
+                to="sync.flow",
+            ),
+        ),
         migrations.CreateModel(
             name="PartClaim",
             fields=[

@@ -180,3 +180,13 @@ def test_the_joins_of_both_sides_are_those_of_a_double_loop(
             for n, (key, email) in target.items()
             if key not in erp and not (not key and email and email in erp.values())
         }
+
+
+@pytest.mark.django_db
+def test_any_text_may_be_looked_up() -> None:
+    odd = ['a"b', "a\\b", "a,b", "{a}", "NULL", " a ", "é", 'a","b', "", "a'b", "line\nbreak"]
+    flow = Flow.objects.create(name="a.customer", source="a", stream="customer", target="b", entity="customer")
+    CrossReference.objects.bulk_create(CrossReference(flow=flow, source_id=key) for key in odd)
+    rows = storage.fetch(CrossReference, ["source_id"], "source_id", [*odd, "other"], storage.BY_KEY, [flow.pk])
+    assert sorted(key for (key,) in rows) == sorted(odd)
+    assert storage.fetch(CrossReference, ["source_id"], "source_id", ['a"b'], storage.BY_KEY, [flow.pk]) == [('a"b',)]
