@@ -57,6 +57,10 @@ def new_backfill(flow: Any) -> str:
     return _address("sync_flow_backfill", flow.pk)
 
 
+def mapping(flow: Any) -> str:
+    return _address("console_mapping", flow.pk)
+
+
 def schedule(flow: Any) -> str:
     return _address("sync_flow_schedule", flow.pk)
 

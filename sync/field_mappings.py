@@ -141,18 +141,18 @@ def fields_of(version: FieldMapping | None) -> list[ExtraField]:
 def possible(flow: Flow) -> bool:
     """Whether both ends of the flow know fields of the site's own. Makes no call."""
     try:
-        route = flows.open_route(flow, Unlimited(), Unlimited(), None)
+        source, sink = flows.ends(flow, Unlimited(), Unlimited())
     except ConnectorError:
         return False
-    return _extendable(route)
+    return _extendable(flow, source, sink)
 
 
-def _extendable(route: Route) -> bool:
+def _extendable(flow: Flow, source: object, sink: object) -> bool:
     return (
-        isinstance(route.source, OffersColumns)
-        and isinstance(route.sink, TakesFields)
-        and route.flow.stream in route.source.extendable_streams
-        and route.flow.entity in route.sink.extendable_inlets
+        isinstance(source, OffersColumns)
+        and isinstance(sink, TakesFields)
+        and flow.stream in source.extendable_streams
+        and flow.entity in sink.extendable_inlets
     )
 
 
@@ -252,7 +252,7 @@ def parsed(rows: Sequence[Mapping[str, Any]]) -> tuple[list[ExtraField], list[Pr
 def offer(flow: Flow, fields: Sequence[ExtraField] = ()) -> Offer:
     """Asks both systems what they have. Raises ConnectorError, and NotPossibleError for flows without own fields."""
     route = flows.open_route(flow, Unlimited(), Unlimited(), None)
-    if not _extendable(route):
+    if not _extendable(flow, route.source, route.sink):
         raise NotPossibleError(f"{flow.name} takes no fields of the site's own.")
     source, sink = route.source, route.sink
     assert isinstance(source, OffersColumns)

@@ -139,8 +139,7 @@ def open_route(
 ) -> Route:
     """Opens both ends; makes no call yet. `fields` is the version of the site's own fields to use, the one in force
     if none is given. Raises ConfigurationError naming what is missing."""
-    source = cast(Source, connection(flow.source).open(source_limits))
-    sink = cast(Sink, OwnTables() if flow.target == CONSOLE else connection(flow.target).open(sink_limits))
+    source, sink = ends(flow, source_limits, sink_limits)
     version = active_fields(flow) if isinstance(fields, Active) else fields
     if version is None or not version.fields:
         # A version without rows is one all the same: rows of the version before are not known by it.
@@ -152,6 +151,13 @@ def open_route(
         raise _takes_none(flow, flow.target)
     sink.take(flow.entity, extra)
     return Route(flow, source, sink, stream, sink.inlets[flow.entity], extra, version.number)
+
+
+def ends(flow: Flow, source_limits: Limits, sink_limits: Limits) -> tuple[Source, Sink]:
+    """Both systems, opened; nothing of them is asked."""
+    source = cast(Source, connection(flow.source).open(source_limits))
+    sink = cast(Sink, OwnTables() if flow.target == CONSOLE else connection(flow.target).open(sink_limits))
+    return source, sink
 
 
 def extra_fields(version: FieldMapping) -> list[ExtraField]:

@@ -21,7 +21,10 @@ _MONEY = ("view_ledgerentry", "view_controltotal")
 _SEGMENTS = ("view_segmentcheck", "view_segmentfinding")
 _FEED = ("view_productfeed",)
 _OBSERVED = ("view_attributionlink", "view_emarsyspurchase")
-_TECHNICAL = ("view_inboxevent", "view_mappingversion", "view_workerprocess", "view_accountcheck", "view_backfill")
+_TECHNICAL = (
+    *("view_inboxevent", "view_mappingversion", "view_workerprocess", "view_accountcheck", "view_backfill"),
+    "view_fieldmapping",
+)
 _USERS = ("auth.view_user", "auth.add_user", "auth.change_user")
 
 PERMISSIONS: Mapping[str, tuple[str, ...]] = {

@@ -15,7 +15,18 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
-from sync import addresses, asked, backfill_preview, clock, flow_lines, progress, runs, schedules, watermarks
+from sync import (
+    addresses,
+    asked,
+    backfill_preview,
+    clock,
+    field_mappings,
+    flow_lines,
+    progress,
+    runs,
+    schedules,
+    watermarks,
+)
 from sync.admin import backfill_pages, schedule_form
 from sync.admin.listing import ConsoleAdmin
 from sync.catalogue import OPEN_ISSUES
@@ -153,6 +164,7 @@ class FlowAdmin(ConsoleAdmin):
             "exceptions_url": addresses.exceptions(flow=flow.name),
             "upcoming": schedules.upcoming(flow, 5),
             "schedule_url": addresses.schedule(flow),
+            "mapping_url": addresses.mapping(flow) if _maps(request, flow) else "",
             "pending": PendingKey.objects.filter(flow=flow)[:1000].count(),
             "pause": pause,
             "backfill_url": "" if backfill_preview.why_not(flow) else addresses.new_backfill(flow),
@@ -255,6 +267,10 @@ class FlowAdmin(ConsoleAdmin):
             "stored": stored,
         }
         return self._page(request, "console/schedule.html", context)
+
+
+def _maps(request: HttpRequest, flow: Flow) -> bool:
+    return request.user.has_perm("sync.view_fieldmapping") and field_mappings.possible(flow)
 
 
 def _held(flow: Flow) -> dict[str, int]:
