@@ -21,10 +21,10 @@ FLOW = "dynamics365.sale"
 PEOPLE, LINES_EACH = 2_000, 4
 
 
-def orders(folder: Path, lines: int, seed: int) -> dict[str, Decimal]:
+def orders(folder: Path, lines: int, seed: int, people: int = PEOPLE) -> dict[str, Decimal]:
     """Invoiced orders of four lines each over two years; invoice line → amount, as Emarsys must hold it."""
     rng, start = random.Random(seed), datetime(2024, 1, 1, 9, tzinfo=UTC)
-    customers.write(folder, PEOPLE, seed)
+    customers.write(folder, people, seed)
     expected: dict[str, Decimal] = {}
     with _table(folder / "orders.csv") as heads, _table(folder / "order_lines.csv") as rows:
         head, row = csv.writer(heads), csv.writer(rows)

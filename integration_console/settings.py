@@ -186,6 +186,7 @@ SYNC = {
     "LEASE_SECONDS": env.int("SYNC_LEASE_SECONDS", default=60),
     "ATTEMPTS": env.int("SYNC_ATTEMPTS", default=3),
     "SENDERS": env.int("SYNC_SENDERS", default=32),
+    "KEYED_MINUTES": env.int("SYNC_KEYED_MINUTES", default=60),
     "PAYLOAD_DAYS": env.int("SYNC_PAYLOAD_DAYS", default=30),
     "MANIFEST_DAYS": env.int("SYNC_MANIFEST_DAYS", default=90),
     "PARTS": env.int("SYNC_PARTS", default=0),
@@ -193,7 +194,8 @@ SYNC = {
     "FEED_SHRINK_PERCENT": env.int("SYNC_FEED_SHRINK_PERCENT", default=20),
 }
 """How runs behave: seconds between looks for due work, of one slice and of a lease; attempts before a run is lost;
-requests in flight at once at the most (as many as the target's answers make worth while); into how many parts a
+requests in flight at once at the most (as many as the target's answers make worth while); minutes in which an event
+without an answer is repeated under its key; into how many parts a
 whole read is divided (0: as many as there are worker processes), and how many records a part has at least; days that
 requests and replies are kept, and that a run lists the records of its buckets; percent of its articles that a product
 feed may lose before it waits for a person."""

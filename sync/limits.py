@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
+from connectors.errors import UnavailableError
 from connectors.registry import Connection
 from sync import flows, pending
 from sync.budget import Budget
@@ -26,6 +27,8 @@ class FlowLimits:
             if self.budget:
                 self.budget.give_up(calls)
             raise StoppedError.now()
+        if not self.still_mine():
+            raise UnavailableError("The run's lease was lost before this request.")
 
     def observe(self, limit: int, remaining: int, reset_at: float) -> None:
         if self.budget:

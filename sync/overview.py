@@ -16,7 +16,7 @@ from django.db.models import Count, Min, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 
-from sync import addresses, charts, flow_lines, roles
+from sync import addresses, charts, flow_lines, roles, unsure
 from sync.catalogue import KINDS, OPEN_ISSUES, Team
 from sync.models import SyncIssue, SyncRun
 
@@ -152,7 +152,7 @@ def _problems(lines: Sequence[flow_lines.FlowLine], tallies: Sequence[Tally], vi
             text = f"{KINDS[tally.kind].title}: {_number(tally.exceptions, 'exception')} of operations"
             url = addresses.exceptions(team=tally.team, kind=tally.kind)
             found.append(Problem("bad", text, url, tally.oldest))
-        if tally.kind == "unknown_outcome":
+        if tally.kind in unsure.KINDS:
             text = (
                 f"{_number(tally.records, 'record')} sent, but the answer was lost: nobody knows yet whether it arrived"
             )

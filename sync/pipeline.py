@@ -53,9 +53,11 @@ WAITS = (15, 30, 60, 120, 300, 600)
 
 def work(run_id: int, seconds: float | None = None) -> None:
     """Works on a run for one slice (or until it ends, with `seconds=None`); leaves at once if another does."""
+    crashpoint("before_take")
     lease = runs.take(run_id)
     if lease is None:
         return
+    crashpoint("after_take")
     with lease, _rare_collection():
         try:
             if lease.run.attempt > settings.SYNC["ATTEMPTS"]:
@@ -310,6 +312,7 @@ def _complete(route: Route, lease: Lease) -> None:
         issues.resolve_where(flow, f"Run {run.pk} completed.", kind__startswith="run_")
         ledger.release(flow)
         holds.release(flow)
+        crashpoint("in_completion")
     crashpoint("after_completion")
 
 

@@ -15,6 +15,7 @@ from django.db.models import F, Q
 from connectors.errors import UnavailableError
 from sync import clock, doorbell, history
 from sync.catalogue import ACTIVE_RUNS, RunState
+from sync.crashpoints import crashpoint
 from sync.models import Flow, FlowSchedule, SyncRun
 
 log = logging.getLogger(__name__)
@@ -58,7 +59,20 @@ class Lease:
         self._thread.join(5)
 
     def still_mine(self) -> bool:
-        return not self._lost.is_set() and time.monotonic() - self._renewed < self.seconds
+        """Held for as long as a request may take (half a lease); renewed first where it is not."""
+        if self._lost.is_set() or time.monotonic() - self._renewed < self.seconds / 2:
+            return not self._lost.is_set()
+        opened = connection.connection is None  # a sender thread has no connection of its own
+        try:
+            if not self._renew():
+                self._lost.set()
+        except Exception:
+            log.warning("Run %s: its lease is not sure, nothing is sent", self.run.pk)
+            return False
+        finally:
+            if opened:
+                connection.close()
+        return not self._lost.is_set()
 
     def cancelled(self) -> bool:
         """Asked before each request, too: somebody wants the run to end within its page. One that is divided ends
@@ -182,7 +196,9 @@ def _first(now: datetime) -> Any:
 
 def hand_over(lease: Lease) -> None:
     """The slice is over, the run is not: whoever hears the bell goes on."""
+    crashpoint("before_hand_over")
     lease.change(lease_until=clock.now(), attempt=0)
+    crashpoint("after_hand_over")
     ring_for(lease.run.pk)
 
 

@@ -120,12 +120,14 @@ class Slice:
             self._remember(result, forced=True)
             if result.interrupted:
                 raise result.interrupted
+        crashpoint("before_pending_done")
         with transaction.atomic():
             pending.done(flow, keys, since)
             if self.lease.run.divided:
                 parts.again(self.lease.run, keys)
             issues.not_found(flow, [key for key in keys if key not in found])
             issues.looked_at(flow, keys)
+        crashpoint("after_pending_done")
 
     def keys_of(self, page: Page) -> set[str]:
         """The keys by which these rows can be asked for."""
@@ -171,6 +173,7 @@ class Slice:
         if result.findings and self.route.inlet.readable:
             value.at_risk(self.route.flow, result.findings)
         with transaction.atomic():
+            crashpoint("before_remember")
             result.write()
             issues.raise_all(self.route.flow, run.whole_id, result.findings)
             issues.settle(self.route.flow, run.whole_id, result, still_open, healed)
@@ -179,6 +182,7 @@ class Slice:
                 self._count(result, resume, watermark, forced)
             else:
                 self.lease.change(writes=F("writes") + result.requests)
+            crashpoint("in_remember")
         crashpoint("after_remember")
         run.refresh_from_db()
 

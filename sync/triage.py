@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from sync import history, holds, ledger, pending, runs
+from sync import history, holds, pending, runs, unsure
 from sync.catalogue import ACTIVE_RUNS, IssueState, LedgerState, LinkState, Team
 from sync.models import AuditEvent, Comment, Flow, LedgerEntry, PendingKey, SyncIssue, SyncRun
 
@@ -64,8 +64,8 @@ def waive(issue: SyncIssue, user: User, reason: str) -> None:
     _need_reason(reason)
     if issue.state != IssueState.OPEN:
         raise RefusedError("Only an open exception can be waived.")
-    if issue.kind == "unknown_outcome":
-        raise RefusedError("Say whether the lines arrived: an unknown outcome cannot be waived.")
+    if issue.kind in unsure.KINDS:
+        raise RefusedError("Say whether it arrived: an unknown outcome cannot be waived.")
     _move(
         issue,
         user,
@@ -88,7 +88,7 @@ def reopen(issue: SyncIssue, user: User, reason: str = "") -> None:
 
 def why_not_retryable(issue: SyncIssue) -> str:
     """Empty when Retry can be pressed, else the sentence that says why not."""
-    if issue.kind == "unknown_outcome":
+    if issue.kind in unsure.KINDS:
         return issue.catalogue.retry_helps
     if issue.state == IssueState.RETRYING:
         return "A retry is under way."
@@ -153,41 +153,29 @@ def retry(issue: SyncIssue, user: User) -> None:
         look_again([issue], user, urgent=True)
 
 
-def lines_of_unknown(issue: SyncIssue) -> QuerySet[LedgerEntry]:
-    """The document lines whose upload lost its answer."""
-    lines = LedgerEntry.objects.filter(flow=issue.flow, state=LedgerState.UNKNOWN)
-    if issue.delivery_id:
-        return lines.filter(delivery=issue.delivery_id)
-    return lines.filter(source_id=issue.source_id)
-
-
 def confirm_arrived(issue: SyncIssue, user: User, reason: str) -> int:
-    """A person has seen the lines in Emarsys: they count as accepted. How many lines that were."""
-    return _settle(issue, user, reason, "confirm_arrived", LedgerState.ACCEPTED, "They arrived")
+    """*It is there*: a person has seen the records in the target; they count as accepted. How many they were."""
+    return _settle(issue, user, reason, "confirm_arrived", True, "They arrived")
 
 
 def send_again(issue: SyncIssue, user: User, reason: str) -> int:
-    """A person has looked and the lines are not in Emarsys: they are sent once more. How many lines that are."""
+    """*Send once*: a person has looked and the records are not there; they are sent once more. How many they are."""
     with transaction.atomic():
-        keys = list(lines_of_unknown(issue).values_list("source_id", flat=True))
-        lines = _settle(issue, user, reason, "send_again", LedgerState.REJECTED, "They did not arrive, sent again")
+        keys = unsure.keys(issue)
+        sent = _settle(issue, user, reason, "send_again", False, "They did not arrive, sent again")
         pending.ask(issue.flow, keys, RETRY, user=user, urgent=True)
-    return lines
+    return sent
 
 
-def _settle(issue: SyncIssue, user: User, reason: str, action: str, state: LedgerState, words: str) -> int:
+def _settle(issue: SyncIssue, user: User, reason: str, action: str, arrived: bool, words: str) -> int:
     _need_reason(reason)
-    if issue.kind != "unknown_outcome" or not issue.is_open:
+    if issue.kind not in unsure.KINDS or not issue.is_open:
         raise RefusedError("Nothing of unknown outcome is open here any more.")
-    now = timezone.now()
     with transaction.atomic():
         resolution = f"{words}, says {user.get_username()}: {reason.strip()}"
-        _move(issue, user, action, IssueState.RESOLVED, reason, resolved_at=now, resolution=resolution)
-        lines = lines_of_unknown(issue)
-        days = set(lines.values_list("day", flat=True))
-        settled = lines.update(state=state, updated_at=now)
-        ledger.recompute(issue.flow, days)
-    return settled
+        changes = {"resolved_at": timezone.now(), "resolution": resolution}
+        _move(issue, user, action, IssueState.RESOLVED, reason, **changes)
+        return unsure.settle(issue, arrived)
 
 
 def _need_reason(reason: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db.models import Q, Sum
 
-from sync import addresses, masking, roles, triage
+from sync import addresses, masking, roles, triage, unsure
 from sync.admin import evidence
 from sync.admin import exception_words as words
 from sync.admin.exception_filter import colleagues
@@ -22,8 +22,8 @@ ACTS = {
     "waive": "waived it",
     "reopen": "reopened it",
     "retry": "asked for a retry",
-    "confirm_arrived": "said that the lines arrived",
-    "send_again": "said that the lines did not arrive, and sent them again",
+    "confirm_arrived": "said that it is there",
+    "send_again": "said that it is not there, and had it sent once",
 }
 
 
@@ -67,11 +67,11 @@ def context(user: Any, issue: SyncIssue, live: dict[str, Any] | None = None) -> 
         "seen": triage.seen(issue),
         "why_not": "" if (stalled := triage.stalled(issue)) else triage.why_not_retryable(issue),
         "stalled": stalled,
-        "unsettled": issue.kind == "unknown_outcome" and issue.is_open,
+        "unsettled": issue.kind in unsure.KINDS and issue.is_open,
         "colleagues": colleagues((Team(issue.team),)) if may_work else [],
         "other_teams": [team for team in Team if team != issue.team],
         "desk": addresses.exceptions(team=issue.team),
-        **({"unknown": unknown_lines(issue)} if issue.kind == "unknown_outcome" else {}),
+        **({"unknown": unknown_lines(issue)} if issue.kind in unsure.KINDS else {}),
     }
 
 
@@ -159,7 +159,7 @@ def lines(user: Any, issue: SyncIssue) -> list[LedgerEntry]:
 
 def unknown_lines(issue: SyncIssue) -> dict[str, Any]:
     """What a person has to look for in Emarsys: the lines and their money, a sum per currency."""
-    found = triage.lines_of_unknown(issue)
+    found = unsure.lines(issue)
     return {
         "lines": list(found.order_by("document", "line")[:200]),
         "count": found.count(),

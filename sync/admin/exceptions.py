@@ -12,7 +12,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
 from connectors.errors import ConnectorError
-from sync import addresses, masking, reading, roles, triage
+from sync import addresses, masking, reading, roles, triage, unsure
 from sync.admin import bulk_page, exception_list, exception_page
 from sync.admin.exception_filter import colleagues
 from sync.admin.given import text
@@ -120,9 +120,9 @@ class ExceptionAdmin(admin.ModelAdmin):
         return self._after(request, issue)
 
     def settle(self, request: HttpRequest, object_id: int, arrived: str) -> HttpResponse:
-        """They arrived, or they did not: a page that names the lines and their money, then the decision."""
+        """It is there, or it is not: a page that names the records and their money, then the decision."""
         issue = self._workable(request, object_id)
-        if arrived not in SETTLE or issue.kind != "unknown_outcome":
+        if arrived not in SETTLE or issue.kind not in unsure.KINDS:
             raise Http404
         if request.method == "POST" and self._try(request, issue, SETTLE[arrived]):
             return self._after(request, issue)
@@ -196,12 +196,12 @@ def _reopen(request: HttpRequest, issue: SyncIssue) -> str:
 
 def _arrived(request: HttpRequest, issue: SyncIssue) -> str:
     count = triage.confirm_arrived(issue, _user(request), text(request.POST.get("reason"), 2_000))
-    return f"{count:,} lines count as accepted now."
+    return f"{count:,} record{'s' if count != 1 else ''} count{'s' if count == 1 else ''} as accepted now."
 
 
 def _send_again(request: HttpRequest, issue: SyncIssue) -> str:
     count = triage.send_again(issue, _user(request), text(request.POST.get("reason"), 2_000))
-    return f"{count:,} lines will be sent once more."
+    return f"{count:,} record{'s' if count != 1 else ''} will be sent once more."
 
 
 def _user(request: HttpRequest) -> Any:

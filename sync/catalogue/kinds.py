@@ -258,6 +258,15 @@ KINDS = _kinds(
         "Retry is not offered: sending blindly could double the revenue.",
     ),
     Kind(
+        "unknown_event",
+        "Event sent, answer lost",
+        Team.OPERATIONS,
+        "The event left, but Emarsys' answer never arrived. Emarsys recognises a repeat for a while only; that time is "
+        "over, so it was not sent again: the customer could get the message twice.",
+        "In Emarsys open the customer's contact and look for the message of this event, then say whether it is there.",
+        "Retry is not offered: the customer could be told twice.",
+    ),
+    Kind(
         "merged_customer",
         "Merged in the ERP",
         Team.MARKETING,

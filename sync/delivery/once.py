@@ -17,6 +17,7 @@ from connectors.errors import RecordError
 from connectors.records import Sale
 from sync import storage
 from sync.catalogue import Bucket, LedgerState, LinkState
+from sync.crashpoints import crashpoint
 from sync.delivery import exclusions, parents
 from sync.delivery.changed import MONEY, difference
 from sync.delivery.page import Candidate, PageResult, Work, candidates, fault_findings
@@ -230,6 +231,7 @@ def _send(work: Work, due: Sequence[Due], past: Mapping[str, Sequence[Any]]) -> 
         ]
         storage.insert(LINES, [line for line in rows if line[1] not in past])
         storage.upsert(LINES, [line for line in rows if line[1] in past])
+        crashpoint("in_intent")
     call(work, requests)
     return requests
 

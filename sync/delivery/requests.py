@@ -2,7 +2,7 @@
 
 import json
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -68,6 +68,7 @@ def batches(encoded: Sequence[Encoded], size: int, max_bytes: int) -> Iterator[l
 
 def intend(work: Work, planned: Sequence[Sequence[Encoded]]) -> list[Request]:
     """Delivery rows for these batches; the caller commits them before anything is sent."""
+    crashpoint("before_intent")
     run, now = work.lease.run, clock.now()
     rows = [
         Delivery(
@@ -146,8 +147,10 @@ def _narrow(work: Work, request: Request, batch: Sequence[Encoded]) -> Iterator[
     if work.lease.cancelled():
         raise StoppedError.now()
     request.calls += 1
+    crashpoint("before_request")
     try:
         answer = work.route.sink.send(work.route.inlet.entity, batch, request.delivery.key)
+        crashpoint("after_request")
     except BatchRefusedError as error:
         if len(batch) == 1:
             yield Result(batch[0].key, Outcome.REJECTED, message=error.message)
@@ -173,7 +176,12 @@ def write_outcomes(requests: Sequence[Request]) -> None:
         )
 
 
-def committed(work: Work, planned: Sequence[Sequence[Encoded]]) -> list[Request]:
-    """The first commit on its own: for deliveries whose intent is nothing but the request."""
+def committed(
+    work: Work, planned: Sequence[Sequence[Encoded]], noted: Callable[[Work, Sequence[Request]], None]
+) -> list[Request]:
+    """The first commit on its own; what `noted` writes belongs to it."""
     with transaction.atomic():
-        return intend(work, planned)
+        requests = intend(work, planned)
+        noted(work, requests)
+        crashpoint("in_intent")
+    return requests

@@ -11,7 +11,7 @@ from connectors.errors import RecordError
 from connectors.records import Customer, Record
 from sync import clock, pending, storage
 from sync.catalogue import Bucket, LinkState
-from sync.delivery import exclusions, parents
+from sync.delivery import exclusions, keyed, parents
 from sync.delivery.adoption import Match, contested
 from sync.delivery.consents import withheld
 from sync.delivery.gone import Departed
@@ -88,8 +88,8 @@ def begin_upsert(work: Work) -> Callable[[], PageResult]:
     links, former = _links(work, [candidate.key for candidate in found])
     page = _sort(work, found, links, result)
     page.former = former
-    page.changed = list(work.gate(work, page.changed, result))
-    requests = committed(work, list(batches([one.payload for one in page.changed], *_limits(work))))
+    page.changed = list(work.gate(work, keyed.repeatable(work, page.changed, result), result))
+    requests = committed(work, list(batches([one.payload for one in page.changed], *_limits(work))), keyed.intended)
     work.before_sending([one.candidate.key for one in page.changed])
     return partial(_answered, work, result, page, links, requests, start(work, requests))
 
@@ -128,6 +128,7 @@ def _write(
     known: Sequence[tuple[object, ...]],
 ) -> None:
     write_outcomes(requests)
+    keyed.answered(work, requests)
     page.departed.write(work)
     exclusions.write(work, page.kept_out)
     back = [row[1] for row in fresh if row[1] in page.former]

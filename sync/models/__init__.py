@@ -18,6 +18,7 @@ from sync.models.part import PartClaim
 from sync.models.run import Delivery, RunPage, SyncRun
 from sync.models.schedule import Duty, FlowSchedule, WatermarkMove, WorkerProcess
 from sync.models.segment import SegmentCheck, SegmentFinding
+from sync.models.unsure import OpenSend
 
 __all__ = [
     "AccountCheck",
@@ -40,6 +41,7 @@ __all__ = [
     "InboxEvent",
     "LedgerEntry",
     "MappingVersion",
+    "OpenSend",
     "PartClaim",
     "PendingKey",
     "ProductFeed",

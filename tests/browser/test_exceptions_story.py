@@ -89,10 +89,10 @@ def test_finance_says_that_lost_lines_did_not_arrive(live_server: Any) -> None:
         page.goto("/console/sync/syncissue/?team=finance")
         page.get_by_role("link", name="Sent, answer lost", exact=True).last.click()
         expect(page.get_by_role("button", name="Retry")).to_have_count(0)
-        page.get_by_role("link", name="They did not arrive").click()
+        page.get_by_role("link", name="Not there: send once").click()
         expect(page.locator(".notice-warn")).to_contain_text("£45.90")
         page.get_by_label("What did you look at?").fill("Data Sources, 1 December: not there")
-        page.get_by_role("button", name="Send 3 lines again").click()
+        page.get_by_role("button", name="Send once").click()
         expect(page.locator("h1")).to_contain_text("Resolved")
     assert set(LedgerEntry.objects.values_list("state", flat=True)) == {"rejected"}
     assert PendingKey.objects.count() == 3
