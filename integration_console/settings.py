@@ -192,6 +192,13 @@ SYNC = {
     "PARTS": env.int("SYNC_PARTS", default=0),
     "PART_RECORDS": env.int("SYNC_PART_RECORDS", default=20_000),
     "FEED_SHRINK_PERCENT": env.int("SYNC_FEED_SHRINK_PERCENT", default=20),
+    # A plan may be applied for so many hours. A second person looks at it when it has more records than this, more
+    # money of one currency, more opt-outs or deactivations, or more values that it would empty.
+    "PLAN_HOURS": env.int("SYNC_PLAN_HOURS", default=24),
+    "PLAN_SECOND_LOOK": env.int("SYNC_PLAN_SECOND_LOOK", default=5_000),
+    "PLAN_SECOND_LOOK_MONEY": env.int("SYNC_PLAN_SECOND_LOOK_MONEY", default=100_000),
+    "PLAN_DANGEROUS": env.int("SYNC_PLAN_DANGEROUS", default=0),
+    "PLAN_BLANKED": env.int("SYNC_PLAN_BLANKED", default=100),
 }
 """How runs behave: seconds between looks for due work, of one slice and of a lease; attempts before a run is lost;
 requests in flight at once at the most (as many as the target's answers make worth while); minutes in which an event

@@ -57,7 +57,7 @@ def of(run: SyncRun) -> Account:
     """Checks one run: its buckets, its manifests, and for sales its ledger rows."""
     buckets = {bucket.value: int(getattr(run, bucket)) for bucket in Bucket}
     account = Account(run, buckets)
-    if run.kind in ("compare", "sweep"):
+    if run.kind in ("compare", "sweep", "plan"):
         if any(buckets.values()):
             account.said.append(f"It is a {run.get_kind_display().lower()}, but has records in its buckets.")
         return account

@@ -61,6 +61,14 @@ def mapping(flow: Any) -> str:
     return _address("console_mapping", flow.pk)
 
 
+def plan(plan: Any) -> str:
+    return _address("sync_syncplan_change", plan.pk)
+
+
+def plans(*, flow: str = "") -> str:
+    return _address("sync_syncplan_changelist", flow=flow)
+
+
 def schedule(flow: Any) -> str:
     return _address("sync_flow_schedule", flow.pk)
 

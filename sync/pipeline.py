@@ -26,6 +26,7 @@ from sync import (
     ledger,
     mappings,
     parts,
+    plans,
     reconcile,
     runs,
     sweep,
@@ -72,6 +73,8 @@ def work(run_id: int, seconds: float | None = None) -> None:
             log.warning("Run %s was taken over by another worker", run_id)
         except StoppedError:
             _stopped(lease)
+        except plans.StalePlanError as error:
+            runs.finish(lease, RunState.FAILED, str(error))
         except UnavailableError as error:
             _wait(lease, error)
         except ExpiredWatermarkError as error:
@@ -108,13 +111,15 @@ def _slice(lease: Lease, seconds: float | None) -> bool:
     route = flows.open_route(flow, reading, sending, fields)
     with _senders(sending) as senders, _writer() as writer:
         adoption = Adoption(flow, route.sink, route.inlet, run)
+        plans.begin(route, run)
         backfill = backfills.of(run)
         gate = backfills.gate(backfill) if backfill else open_gate
-        slice_ = Slice(
+        slice_ = plans.slice_of(run)(
             route, lease, senders, writer, adoption, digester(route.version), gate, forced=backfill is not None,
             hurry=hurry(reading, sending),
         )  # fmt: skip
-        ledger.give_up_lost_requests(run)
+        if not plans.is_preview(run):
+            ledger.give_up_lost_requests(run)
         mappings.remember(lease, route, fields)
         if _stop_asked(slice_):
             return False
@@ -155,7 +160,9 @@ def _take_back(lease: Lease) -> None:
     counted = dict(lease.run.since_resume)
     if counted:
         with transaction.atomic():
-            RunPage.objects.filter(run=lease.run, number__in=counted.pop("numbers", ())).delete()
+            numbers = counted.pop("numbers", ())
+            plans.take_back(lease.run, numbers)
+            RunPage.objects.filter(run=lease.run, number__in=numbers).delete()
             lease.change(since_resume={}, **{name: F(name) - number for name, number in counted.items()})
             parts.count_with(lease.run, {name: -number for name, number in counted.items()})
         lease.run.refresh_from_db()
@@ -187,6 +194,7 @@ def _start_over(lease: Lease, error: ExpiredWatermarkError) -> None:
     if not lease.run.watermark_from:  # everything was being read: once more would never end
         _fail(lease, error)
         return
+    plans.forget(lease.run)
     lease.change(
         watermark_from="",
         watermark_to="",
@@ -275,7 +283,8 @@ def _stop_asked(slice_: Slice) -> bool:
     """Cancelled or paused since the last page? Then the run ends here, in good order."""
     lease = slice_.lease
     run = SyncRun.objects.select_related("flow").get(pk=lease.run.pk)
-    if not run.cancel_requested and not run.flow.paused and run.flow.enabled:
+    goes_on = not run.flow.paused and run.flow.enabled
+    if not run.cancel_requested and (goes_on or plans.is_preview(run)):  # a preview sends nothing
         return False
     if run.divided and run.cancel_requested:  # ends when its parts have stopped
         return False
@@ -296,6 +305,9 @@ def _complete(route: Route, lease: Lease) -> None:
     if run.parent_id:
         runs.finish(lease, RunState.COMPLETED)
         return
+    if plans.is_preview(run):
+        plans.finish(route, lease)
+        return
     ledger.after_run(flow, run)
     if route.inlet.after:
         holds.after_run(flow, run.pk)
@@ -303,11 +315,12 @@ def _complete(route: Route, lease: Lease) -> None:
         gone.after_run(flow)
     if route.inlet.effect is Effect.REPLACE:
         scanned = route.stream.change is Change.SCAN or not run.watermark_from
+        plans.spare_absent(route, run)
         feeds.after_run(flow, run, route.inlet.head, scanned and not run.keys_only)
     crashpoint("before_completion")
     with transaction.atomic():
         runs.finish(lease, RunState.COMPLETED)
-        if not run.keys_only and run.watermark_to:
+        if plans.applied(run) and not run.keys_only and run.watermark_to:
             watermarks.advance(flow, run.watermark_to)
         issues.resolve_where(flow, f"Run {run.pk} completed.", kind__startswith="run_")
         ledger.release(flow)
@@ -347,6 +360,8 @@ def _fail(lease: Lease, error: ConnectorError) -> None:
 
 
 def _open_run_issue(lease: Lease, kind: str, message: str, error: ConnectorError | None = None) -> None:
+    if plans.is_preview(lease.run):  # it changes nothing: its own page says what went wrong
+        return
     details = (
         {"system": error.system, "request": error.request, "reply": error.reply, "remedy": error.remedy}
         if error

@@ -36,6 +36,11 @@ _COMPARISON = {
     RunState.FAILED: "Stopped. What it had not compared yet is as it was before.",
     RunState.CANCELLED: "Stopped by a person. What it had not compared yet is as it was before.",
 }
+_PREVIEW = {
+    RunState.COMPLETED: "The source was read and everything decided; nothing was sent.",
+    RunState.FAILED: "Stopped. Nothing was sent.",
+    RunState.CANCELLED: "Stopped by a person. Nothing was sent.",
+}
 TRIGGERS = {
     "manual": "by hand",
     "schedule": "by schedule",
@@ -47,6 +52,8 @@ TRIGGERS = {
     "event": "after an event of the ERP",
     "sweep": "after a key sweep",
     "backfill": "by a backfill",
+    "preview": "to see what a sync would do",
+    "plan": "to apply a plan",
 }
 
 
@@ -72,6 +79,8 @@ class Progress:
 
     @property
     def sentence(self) -> str:
+        if self.run.kind == "plan":
+            return _PREVIEW.get(RunState(self.run.state), _STATES[RunState(self.run.state)])
         if self.run.kind != "sync":
             return _COMPARISON.get(RunState(self.run.state), _STATES[RunState(self.run.state)])
         return _STATES[RunState(self.run.state)]

@@ -5,20 +5,30 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from sync import clock
-from sync.models import Delivery, InboxEvent
+from sync.models import Delivery, InboxEvent, SyncPlan, SyncPlanPage
 
 BATCH = 1_000
 """Rows of one transaction: a purge never blocks the workers, and a killed one has kept what it did."""
 
 
 def purge() -> int:
-    """How many deliveries and messages were emptied."""
+    """How many deliveries, messages and plans were emptied."""
     before = clock.now() - timedelta(days=settings.SYNC["PAYLOAD_DAYS"])
     old = Delivery.objects.filter(finished_at__lt=before, request__isnull=False)
     emptied = 0
     while ids := list(old.values_list("pk", flat=True)[:BATCH]):
         emptied += Delivery.objects.filter(pk__in=ids).update(request=None, reply=None)
-    return emptied + _messages(before)
+    return emptied + _messages(before) + _plans(before)
+
+
+def _plans(before: datetime) -> int:
+    """Examples of plans hold values of people; what they add up to stays."""
+    old = SyncPlan.objects.filter(asked_at__lt=before).exclude(examples=[])
+    emptied = 0
+    while ids := list(old.values_list("pk", flat=True)[:BATCH]):
+        SyncPlanPage.objects.filter(plan__in=ids).delete()
+        emptied += SyncPlan.objects.filter(pk__in=ids).update(examples=[])
+    return emptied
 
 
 def _messages(before: datetime) -> int:

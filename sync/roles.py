@@ -15,7 +15,15 @@ from sync.catalogue import Team
 
 MARKETING, FINANCE, ADMIN, VIEWER = "marketing", "finance", "admin", "viewer"
 
-_EVERYONE = ("view_flow", "view_syncrun", "view_delivery", "view_syncissue", "view_comment", "view_bulkoperation")
+_EVERYONE = (
+    "view_flow",
+    "view_syncrun",
+    "view_delivery",
+    "view_syncissue",
+    "view_comment",
+    "view_bulkoperation",
+    "view_syncplan",
+)
 _LINKS = ("view_crossreference",)
 _MONEY = ("view_ledgerentry", "view_controltotal")
 _SEGMENTS = ("view_segmentcheck", "view_segmentfinding")

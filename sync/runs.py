@@ -16,7 +16,7 @@ from connectors.errors import UnavailableError
 from sync import clock, doorbell, history
 from sync.catalogue import ACTIVE_RUNS, RunState
 from sync.crashpoints import crashpoint
-from sync.models import Flow, FlowSchedule, SyncRun
+from sync.models import Flow, FlowSchedule, SyncPlan, SyncRun
 
 log = logging.getLogger(__name__)
 LOOK_SECONDS = 1.0
@@ -125,6 +125,7 @@ def start(
     kind: str = "sync",
     apply: bool = True,
     ring: bool = True,
+    plan: SyncPlan | None = None,
 ) -> SyncRun | None:
     """A queued run and its doorbell; the active run of the flow when there is one.
 
@@ -143,6 +144,7 @@ def start(
                 keys_only=keys_only,
                 due_at=due_at,
                 apply=apply,
+                plan=plan,
                 watermark_from="" if full else _watermark(flow),
             )
     except IntegrityError:
@@ -274,4 +276,5 @@ def due() -> list[int]:
     now = clock.now()
     ready = Q(state=RunState.QUEUED) | Q(state=RunState.WAITING, wait_until__lte=now)
     ready |= Q(state=RunState.RUNNING, lease_until__lt=now)
-    return list(SyncRun.objects.filter(ready, flow__paused_at=None, flow__enabled=True).values_list("pk", flat=True))
+    wanted = Q(flow__paused_at=None, flow__enabled=True) | Q(kind="plan")  # a preview sends nothing
+    return list(SyncRun.objects.filter(ready, wanted).values_list("pk", flat=True))

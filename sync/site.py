@@ -45,6 +45,7 @@ NAVIGATION = (
         (
             Entry("Overview", "overview", "index"),
             Entry("Runs", "runs", "sync_syncrun_changelist", "sync.view_syncrun"),
+            Entry("Plans", "document", "sync_syncplan_changelist", "sync.view_syncplan"),
             Entry("My queue", "queue", EXCEPTIONS, "sync.view_syncissue", "assignee=me", mine=True),
         ),
     ),

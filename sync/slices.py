@@ -19,7 +19,7 @@ from sync.catalogue import Bucket
 from sync.crashpoints import crashpoint
 from sync.delivery import BY_EFFECT, PageResult, Way, Work
 from sync.delivery.adoption import Adoption
-from sync.delivery.page import Gate, open_gate
+from sync.delivery.page import Departing, Gate, let_go, open_gate
 from sync.flows import Route
 from sync.gathering import Digested, Unit
 from sync.models import RunPage
@@ -41,6 +41,7 @@ class Slice:
     adoption: Adoption
     digest: Callable[[bytes], bytes]
     gate: Gate = open_gate
+    departing: Departing = let_go
     forced: bool = False
     """Everything is sent, whatever its digests say (a backfill)."""
     hurry: Callable[[bool], AbstractContextManager[None]] = no_hurry
@@ -155,6 +156,7 @@ class Slice:
                 self._one_at_a_time,
                 forced,
                 self.gate,
+                self.departing,
             )
         )
 
@@ -208,6 +210,8 @@ class Slice:
             **values,
         )
         keys = {bucket.value: listed for bucket, listed in result.buckets.items() if listed}
+        if result.kept_back:
+            keys["kept_back"] = result.kept_back
         RunPage.objects.create(
             run=run,
             number=run.pages + 1,

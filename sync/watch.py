@@ -7,7 +7,21 @@ from typing import Any
 from django.conf import settings
 from django.db import DatabaseError
 
-from sync import accounting, backfills, bulk, doorbell, due, duties, inbox, late, pending, runs, segment_check, workers
+from sync import (
+    accounting,
+    backfills,
+    bulk,
+    doorbell,
+    due,
+    duties,
+    inbox,
+    late,
+    pending,
+    plans,
+    runs,
+    segment_check,
+    workers,
+)  # fmt: skip
 
 log = logging.getLogger(__name__)
 TURN = "look for due work"
@@ -28,6 +42,7 @@ def look() -> None:
         due.start_all,
         pending.start_runs,
         backfills.start_waiting,
+        plans.tidy,
         _nightly,
         late.look,
         workers.forget,

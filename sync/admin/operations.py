@@ -3,9 +3,9 @@
 from django.contrib import admin
 from django_celery_beat import models as beat
 
-from sync.admin import accounts, backfill_pages, flow_pages, run_pages
+from sync.admin import accounts, backfill_pages, flow_pages, plan_pages, run_pages
 
-__all__ = ["accounts", "backfill_pages", "flow_pages", "run_pages"]
+__all__ = ["accounts", "backfill_pages", "flow_pages", "plan_pages", "run_pages"]
 
 for _model in (
     beat.PeriodicTask,

@@ -44,7 +44,7 @@ class StateFilter(ChoiceFilter):
 
 class KindFilter(ChoiceFilter):
     title = parameter_name = "kind"
-    options = (("sync", "Sync"), ("compare", "Comparison"))
+    options = (("sync", "Sync"), ("compare", "Comparison"), ("plan", "Preview"))
 
 
 class DayFilter(admin.SimpleListFilter):

@@ -28,9 +28,11 @@ class Departed:
     told_elsewhere: bool = False
     """The customers' own flow tells it: here only the link is closed."""
     candidates: list[Candidate] = field(default_factory=list)
+    told: dict[str, Finding] = field(default_factory=dict)
+    """What people are told of each, once it really goes."""
 
     def note(self, candidate: Candidate, target_id: str, state: str, result: PageResult) -> None:
-        """Counts the record; a link that was open is closed, and its contact becomes an exception."""
+        """Counts the record; a link that was open will be closed, and its contact become an exception."""
         gone = candidate.record
         assert isinstance(gone, Gone)
         result.put(Bucket.EXCLUDED, candidate.key)
@@ -40,7 +42,14 @@ class Departed:
         if target_id and not self.told_elsewhere:
             kind, message = _WHY.get(gone.why, _WHY["archived"])
             said = message.format(into=gone.into, target=target_id)
-            result.findings.append(Finding(kind, candidate.key, "contact", said, gone.into or gone.why, target_id))
+            into = gone.into or gone.why
+            self.told[candidate.key] = Finding(kind, candidate.key, "contact", said, into, target_id)
+
+    def settle(self, work: Work, result: PageResult) -> None:
+        """Asks which of them may go, and tells people of those."""
+        if self.candidates:
+            self.candidates = list(work.departing(work, self.candidates, result))
+            result.findings += [self.told[one.key] for one in self.candidates if one.key in self.told]
 
     def write(self, work: Work) -> None:
         """Within the page's transaction. The row's digest is kept: told again, it is no news."""

@@ -42,6 +42,7 @@ class Work:
     """Told the keys of the records just before their requests start."""
     forced: bool = False
     gate: "Gate" = field(default_factory=lambda: open_gate)
+    departing: "Departing" = field(default_factory=lambda: let_go)
     now: datetime = field(default_factory=clock.now)
 
     @cached_property
@@ -73,6 +74,17 @@ class Gate(Protocol):
     def __call__(self, work: Work, leaving: Sequence[T], result: "PageResult") -> Sequence[T]: ...
 
 
+class Departing(Protocol):
+    """Asked before a link is closed, or a line taken out of a file, as the source has its record no more: gives back
+    those that go. The records are counted as excluded already."""
+
+    def __call__(self, work: Work, going: Sequence["Candidate"], result: "PageResult") -> Sequence["Candidate"]: ...
+
+
+def let_go(work: Work, going: Sequence["Candidate"], result: "PageResult") -> Sequence["Candidate"]:
+    return going
+
+
 def open_gate(work: Work, leaving: Sequence[T], result: "PageResult") -> Sequence[T]:
     return leaving
 
@@ -90,6 +102,8 @@ class PageResult:
     buckets: dict[Bucket, list[str]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     settled: list[str] = field(default_factory=list)
+    kept_back: list[str] = field(default_factory=list)
+    """Keys that a gate kept back as they are not what was planned; each is in a bucket, too."""
     requests: int = 0
     days: set[date] = field(default_factory=set)
     totals: dict[tuple[str, str], Decimal] = field(default_factory=dict)

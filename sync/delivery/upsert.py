@@ -89,6 +89,7 @@ def begin_upsert(work: Work) -> Callable[[], PageResult]:
     page = _sort(work, found, links, result)
     page.former = former
     page.changed = list(work.gate(work, keyed.repeatable(work, page.changed, result), result))
+    page.departed.settle(work, result)
     requests = committed(work, list(batches([one.payload for one in page.changed], *_limits(work))), keyed.intended)
     work.before_sending([one.candidate.key for one in page.changed])
     return partial(_answered, work, result, page, links, requests, start(work, requests))

@@ -73,7 +73,7 @@ class Migration(migrations.Migration):
                         ("accepted", 0),
                         ("excluded", 0),
                         ("held", 0),
-                        ("kind__in", ["compare", "sweep"]),
+                        ("kind__in", ["compare", "sweep", "plan"]),
                         ("rejected", 0),
                         ("unchanged", 0),
                         ("unknown", 0),

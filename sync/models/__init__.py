@@ -15,6 +15,7 @@ from sync.models.mapping import MappingVersion
 from sync.models.observed import AttributionLink, EmarsysPurchase
 from sync.models.operation import BulkOperation
 from sync.models.part import PartClaim
+from sync.models.plan import SyncPlan, SyncPlanPage
 from sync.models.run import Delivery, RunPage, SyncRun
 from sync.models.schedule import Duty, FlowSchedule, WatermarkMove, WorkerProcess
 from sync.models.segment import SegmentCheck, SegmentFinding
@@ -49,6 +50,8 @@ __all__ = [
     "SegmentCheck",
     "SegmentFinding",
     "SyncIssue",
+    "SyncPlan",
+    "SyncPlanPage",
     "SyncRun",
     "WatermarkMove",
     "WorkerProcess",

@@ -6,14 +6,15 @@ from django.db.models import F, Q
 
 from sync.catalogue import ACTIVE_RUNS, RunState
 
-KINDS = [("sync", "Sync"), ("compare", "Comparison"), ("sweep", "Key sweep")]
+KINDS = [("sync", "Sync"), ("compare", "Comparison"), ("sweep", "Key sweep"), ("plan", "Preview")]
 
 
 class SyncRun(models.Model):
     """One execution of a flow. A crash goes on in the same row with the next epoch.
 
-    `kind` is sync, compare for the read-only comparison (audit and reconcile) or sweep for the comparison of
-    keys alone: those count what they read in `read` and what they found in `findings`; the buckets stay empty.
+    `kind` is sync, compare for the read-only comparison (audit and reconcile), sweep for the comparison of keys
+    alone, or plan for a preview: those count what they read in `read` and what they found in `findings` (or on the
+    plan); the buckets stay empty.
     """
 
     flow = models.ForeignKey("sync.Flow", models.CASCADE, related_name="runs")
@@ -24,6 +25,10 @@ class SyncRun(models.Model):
     due_at = models.DateTimeField(null=True, blank=True)
     full = models.BooleanField(default=False, help_text="Read everything, still skipping what is unchanged")
     keys_only = models.BooleanField(default=False, help_text="Only the pending keys, no scan")
+    plan = models.ForeignKey(
+        "sync.SyncPlan", models.SET_NULL, null=True, blank=True, related_name="runs",
+        help_text="The plan that the run makes (kind plan) or applies",
+    )  # fmt: skip
     apply = models.BooleanField(default=True, help_text="A comparison that opens and closes exceptions")
 
     holder = models.CharField(max_length=100, blank=True)
@@ -85,7 +90,15 @@ class SyncRun(models.Model):
             models.CheckConstraint(
                 condition=~Q(state="completed")
                 | Q(read=F("accepted") + F("unchanged") + F("excluded") + F("held") + F("rejected") + F("unknown"))
-                | Q(kind__in=["compare", "sweep"], accepted=0, unchanged=0, excluded=0, held=0, rejected=0, unknown=0),
+                | Q(
+                    kind__in=["compare", "sweep", "plan"],
+                    accepted=0,
+                    unchanged=0,
+                    excluded=0,
+                    held=0,
+                    rejected=0,
+                    unknown=0,
+                ),
                 name="buckets_add_up",
             ),
         ]

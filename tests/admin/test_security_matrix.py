@@ -12,7 +12,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from sync.models import Backfill, BulkOperation, Delivery, Flow, LedgerEntry, ProductFeed, SegmentCheck
+from sync.models import Backfill, BulkOperation, Delivery, Flow, LedgerEntry, ProductFeed, SegmentCheck, SyncPlan
 from tests.admin import arrived, desk_records, sample_runs
 from tests.admin.console_addresses import address, names
 from tests.admin.desk_records import person
@@ -66,6 +66,12 @@ MATRIX: dict[str, tuple[str, str]] = {
     "sync_backfill_cancel": ("", "a"),
     "sync_flow_watermark": ("a", "a"),
     "sync_flow_watermark_undo": ("", "a"),
+    "sync_syncplan_changelist": (ALL, ALL),
+    "sync_syncplan_change": (ALL, ""),
+    "sync_syncplan_ask": ("", "a"),
+    "sync_syncplan_apply": ("", "a"),
+    "sync_syncplan_approve": ("", "a"),
+    "sync_syncplan_discard": ("", "a"),
     "sync_syncrun_changelist": (ALL, ALL),
     "sync_syncrun_change": (ALL, ""),
     "sync_syncrun_progress": (ALL, ""),
@@ -145,6 +151,7 @@ def sample_objects() -> dict[str, dict[str, object]]:
     """One object of every kind, and the arguments of each address that needs one."""
     flow = desk_records.flow()
     run, issue, entry = sample_runs.running(flow), desk_records.issue(), a_ledger_entry()
+    plan = SyncPlan.objects.create(flow=flow, state="ready", asked_at=timezone.now())
     lost = desk_records.issue("unknown_outcome", "", entity="sale")
     bulk = BulkOperation.objects.create(query={"ids": [issue.pk]}, asked_by=person("admin"))
     segment = SegmentCheck.objects.create(connection="emarsys", segment_id="1", name="Gold")
@@ -165,6 +172,9 @@ def sample_objects() -> dict[str, dict[str, object]]:
         "sync_backfill_change": {"object_id": backfill.pk},
         **{f"console_mapping{view}": {"pk": flow.pk} for view in ("", "_try", "_save", "_activate", "_discard")},
         "sync_syncrun_change": {"object_id": run.pk},
+        "sync_syncplan_change": {"object_id": plan.pk},
+        "sync_syncplan_ask": {"pk": flow.pk},
+        **{f"sync_syncplan_{view}": {"pk": plan.pk} for view in ("apply", "approve", "discard")},
         "sync_syncrun_records": {"pk": run.pk, "bucket": "accepted"},
         "sync_syncissue_settle": {"object_id": lost.pk, "arrived": "arrived"},
         "sync_syncissue_act": {"object_id": issue.pk, "verb": "comment"},

@@ -6,11 +6,13 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from sync import pending, runs
+from sync import pending, plans, runs
 from sync.catalogue import RunState
 from sync.management.console import ConsoleCommand, keys
 from sync.management.foreground import result, sentence, until_done
-from sync.models import SyncRun
+from sync.management.planned import sentence as planned
+from sync.management.planned import told
+from sync.models import Flow, SyncRun
 
 
 def moment(text: str) -> str:
@@ -29,11 +31,15 @@ class Command(ConsoleCommand):
         parser.add_argument("flow")
         parser.add_argument("--full", action="store_true", help="read everything; what is unchanged is still skipped")
         parser.add_argument("--ids", help="only these source ids, comma separated")
+        parser.add_argument("--dry-run", action="store_true", help="store what would be done as a plan; send nothing")
         parser.add_argument("--since", type=moment, help="start from this day or time instead of the stored watermark")
 
     def handle(self, *args: Any, **options: Any) -> None:
         flow = self.flow(options["flow"])
         self.need_connections(flow)
+        if options["dry_run"]:
+            self._plan(flow, options)
+            return
         if flow.paused:
             raise CommandError(f"{flow} is paused: {flow.paused_note} (manage.py resume {flow})", returncode=1)
         ids = keys(options["ids"])
@@ -48,6 +54,23 @@ class Command(ConsoleCommand):
         self.one(result(run), options["json"], sentence(run))
         if run.state != RunState.COMPLETED:
             raise CommandError(run.message or f"The run ended as {run.state}.", returncode=1)
+
+    def _plan(self, flow: Flow, options: dict[str, Any]) -> None:
+        """What the same command would do without --dry-run."""
+        try:
+            plan = plans.ask(
+                flow, full=options["full"], since=options["since"] or "", ids=keys(options["ids"]), ring=False
+            )
+        except plans.PlanError as error:
+            raise CommandError(str(error), returncode=1) from error
+        run = plans.making(plan)
+        if run is not None:
+            run = until_done(run, self.progress)
+        plans.tidy()
+        plan.refresh_from_db()
+        self.one(told(plan), options["json"], planned(plan))
+        if run is None or run.state != RunState.COMPLETED:
+            raise CommandError(plan.message or "The preview did not come to its end.", returncode=1)
 
     def _from(self, run: SyncRun, since: str) -> None:
         """Where the run starts; one that has begun already started elsewhere."""
