@@ -22,6 +22,7 @@ from sync import (
     clock,
     field_mappings,
     flow_lines,
+    frequencies,
     progress,
     runs,
     schedules,
@@ -265,6 +266,7 @@ class FlowAdmin(ConsoleAdmin):
             "form": form,
             "upcoming": schedule_form.preview(form),
             "stored": stored,
+            "outlooks": frequencies.outlooks(flow, stored),
         }
         return self._page(request, "console/schedule.html", context)
 

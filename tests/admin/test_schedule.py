@@ -1,15 +1,16 @@
 """A flow's schedule in an operator's words: form, preview in local time, and what beat is told."""
 
 import json
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from django_celery_beat.models import PeriodicTask, PeriodicTasks
 
-from sync import schedules
-from sync.models import AuditEvent, Flow
+from sync import frequencies, schedules
+from sync.models import ApiBudget, AuditEvent, Flow, SyncRun
 from sync.schedules import BUSINESS, DAILY, EVERY, Schedule
 from tests.admin import desk_records
 from tests.admin.desk_records import person
@@ -212,3 +213,60 @@ def test_pausing_needs_a_note_and_resuming_takes_it_away(client: Client) -> None
     assert not flow.paused
     actions = AuditEvent.objects.filter(object_type="flow").order_by("pk").values_list("action", "actor_name")
     assert list(actions) == [("pause flow", "admin"), ("resume flow", "admin")]
+
+
+@pytest.mark.django_db
+def test_the_form_says_what_each_frequency_means_from_the_flows_own_runs(client: Client) -> None:
+    flow = desk_records.flow()
+    url = f"/console/sync/flow/{flow.pk}/schedule/"
+    assert "not known yet" in client.get(url).content.decode()
+    ApiBudget.objects.create(connection="emarsys", per_minute=1000, burst=100)
+    schedules.write(flow, Schedule(EVERY, 15))
+    now = timezone.now()
+    for state in ("completed", "completed", "completed", "failed"):
+        run = SyncRun.objects.create(flow=flow, trigger="schedule", state=state, writes=30)
+        SyncRun.objects.filter(pk=run.pk).update(started_at=now, finished_at=now + timedelta(minutes=2))
+    every = {one.name: one for one in frequencies.outlooks(flow, schedules.read(flow))}
+    quarter = every["Every 15 minutes"]
+    assert (quarter.current, quarter.lag_words, quarter.share_words) == (True, "up to 17 min", "0.2 %")
+    assert quarter.error_words == "25.0 % of 4 runs"
+    assert (every["Once a day"].lag_words, every["Once a day"].error_words) == ("up to 24 h", "never ran so")
+    html = client.get(url).content.decode()
+    assert "up to 17 min" in html
+
+
+@pytest.mark.django_db
+def test_the_rules_are_chosen_in_the_form_and_a_pause_takes_a_date(client: Client) -> None:
+    flow = desk_records.flow()
+    url = f"/console/sync/flow/{flow.pk}/"
+    given = {"frequency": "every", "minutes": "10", "on": "on", "overlap": "skip", "missed": "skip"}
+    assert client.post(f"{url}schedule/", given).status_code == 302
+    found = schedules.read(Flow.objects.get(pk=flow.pk))
+    assert found is not None
+    assert (found.overlap, found.missed) == ("skip", "skip")
+    assert AuditEvent.objects.filter(action="change schedule").latest("pk").after["overlap"] == "skip"
+    assert "left out" in client.get(f"{url}change/").content.decode()
+    past = client.post(f"{url}pause/", {"note": "import", "until": "2020-01-01T18:00"})
+    assert "That time has passed" in past.content.decode()
+    assert client.post(f"{url}pause/", {"note": "import", "until": "2099-07-01T18:00"}).status_code == 302
+    flow.refresh_from_db()
+    assert flow.paused_until == at(2099, 7, 1, 17), "18:00 in London's summer"
+    assert "1 Jul 2099, 18:00 BST" in client.get(f"{url}change/").content.decode()
+
+
+@pytest.mark.django_db
+def test_a_watermark_is_previewed_moved_and_undone_on_the_screen(client: Client) -> None:
+    flow = desk_records.flow("sale")
+    Flow.objects.filter(pk=flow.pk).update(watermark="2026-11-20")
+    desk_records.line(1)
+    url = f"/console/sync/flow/{flow.pk}/"
+    shown = client.get(f"{url}watermark/?to=").content.decode()
+    assert "about 1 record" in shown
+    assert "is not before" in client.get(f"{url}watermark/?to=2026-12-01").content.decode()
+    given = {"to": "", "seen": "2026-11-20", "reason": ""}
+    assert "Say why" in client.post(f"{url}watermark/", given).content.decode()
+    assert client.post(f"{url}watermark/", {**given, "reason": "prices"}).status_code == 302
+    assert "the very beginning" in client.get(f"{url}change/").content.decode()
+    assert client.post(f"{url}watermark/undo/").status_code == 302
+    flow.refresh_from_db()
+    assert flow.watermark == "2026-11-20"
