@@ -104,10 +104,13 @@ def _of_a_run(flow: Flow) -> tuple[timedelta | None, float | None]:
     return found["took"], found["calls"]
 
 
-def _per_minute(target: str) -> int | None:
+def _per_minute(target: str) -> float | None:
+    """What the target's credential allows; the tightest where it has several."""
     if target == flows.CONSOLE:
         return None
-    return ApiBudget.objects.filter(connection=target).values_list("per_minute", flat=True).first()
+    found = ApiBudget.objects.filter(connections__contains=target, limit__gt=0)
+    rates = [one.limit * 60 / one.window for one in found if target in one.connections.split(", ") and one.window]
+    return min(rates, default=None)
 
 
 def _history(flow: Flow) -> dict[str, tuple[int, int]]:

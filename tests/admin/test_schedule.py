@@ -220,7 +220,7 @@ def test_the_form_says_what_each_frequency_means_from_the_flows_own_runs(client:
     flow = desk_records.flow()
     url = f"/console/sync/flow/{flow.pk}/schedule/"
     assert "not known yet" in client.get(url).content.decode()
-    ApiBudget.objects.create(connection="emarsys", per_minute=1000, burst=100)
+    ApiBudget.objects.create(key="k", system="emarsys", connections="emarsys", limit=1000, window=60)
     schedules.write(flow, Schedule(EVERY, 15))
     now = timezone.now()
     for state in ("completed", "completed", "completed", "failed"):
