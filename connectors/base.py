@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from operator import attrgetter
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -308,13 +309,15 @@ class Notice(NamedTuple):
     """What a system's webhook told: look at these records again, by stream. It is a trigger, never data.
 
     `id` is the system's own id of the event (a repeat is the same event); `order` grows with time where the
-    system numbers its events. `keys` is empty for a message that asks for nothing (a test message).
+    system numbers its events. `keys` is empty for a message that asks for nothing (a test message). `at` is when it
+    happened (aware), None where the message does not say.
     """
 
     id: str
     keys: Mapping[str, Sequence[str]]
     kind: str = ""
     order: int | None = None
+    at: datetime | None = None
 
 
 class SiteMapping(NamedTuple):

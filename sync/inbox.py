@@ -5,11 +5,16 @@ repeated message can do no more than cause a read.
 """
 
 import logging
+import math
+import time
 import zlib
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from hashlib import sha256
+from typing import Any
 
-from django.db import DatabaseError, IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, OperationalError, connection, transaction
 from django.db.models import F
 
 from connectors.base import Notice
@@ -23,6 +28,10 @@ log = logging.getLogger(__name__)
 
 KEPT_HEADERS = ("content-type", "user-agent")
 KEPT_PREFIXES = ("x-ms-",)
+BATCH = 1_000
+"""Messages that are looked at in one transaction."""
+_LOCKED = "55P03"
+"""PostgreSQL's word for a row that another worker has locked."""
 
 
 def receive(connection: str, body: bytes, headers: Mapping[str, str]) -> tuple[InboxEvent, bool]:
@@ -30,25 +39,38 @@ def receive(connection: str, body: bytes, headers: Mapping[str, str]) -> tuple[I
 
     The system's id of the event is read here already, so that a repeat with another body is one, too.
     """
-    notice = _read(connection, body, headers)
-    event_id = (
-        fitting_key(notice.id, 100)
-        if isinstance(notice, Notice) and notice.id
-        else f"sha256:{sha256(body).hexdigest()[:48]}"
-    )
+    event = row(connection, body, headers)
     try:
         with transaction.atomic():
-            event = InboxEvent.objects.create(
-                connection=connection, event_id=event_id, body=zlib.compress(body, 1), received_at=clock.now(),
-                kind=cleaned(notice.kind, 100) if isinstance(notice, Notice) else "",
-                order=_order(notice) if isinstance(notice, Notice) else None,
-                headers={name: cleaned(value, 300) for name, value in headers.items() if _kept(name)},
-            )  # fmt: skip
+            event.save(force_insert=True)
         return event, True
     except IntegrityError:
-        found = InboxEvent.objects.filter(connection=connection, event_id=event_id)
-        found.update(repeats=F("repeats") + 1)
+        found = InboxEvent.objects.filter(connection=connection, event_id=event.event_id)
+        found.update(repeats=F("repeats") + 1, repeated_at=event.received_at)
         return found.get(), False
+
+
+def row(connection: str, body: bytes, headers: Mapping[str, str]) -> InboxEvent:
+    """The message as it will be kept. Whatever a connector makes of it, it is kept."""
+    try:
+        notice = _read(connection, body, headers)
+    except ConnectorError:  # not configured here: said when it is looked at
+        notice = RecordError("malformed_row", "message", "")
+    except Exception as error:
+        log.exception("A message to %s could not be read", connection)
+        notice = RecordError("malformed_row", "message", type(error).__name__)
+    event = InboxEvent(
+        connection=connection,
+        event_id=f"sha256:{sha256(body).hexdigest()[:48]}",
+        body=zlib.compress(body, 1),
+        received_at=clock.now(),
+        headers={name: cleaned(value, 300) for name, value in headers.items() if _kept(name)},
+    )
+    if isinstance(notice, Notice):
+        event.event_id = fitting_key(notice.id, 100) if notice.id else event.event_id
+        event.kind, event.order, event.happened_at = cleaned(notice.kind, 100), _order(notice), notice.at
+        event.keys = clean_json(notice.keys)
+    return event
 
 
 def _order(notice: Notice) -> int | None:
@@ -71,66 +93,146 @@ def _read(connection: str, body: bytes, headers: Mapping[str, str]) -> Notice | 
         return error
 
 
-def handle(event_id: int) -> None:
-    """Notes the records that the message names at the flows that read them. Twice is as good as once.
-
-    Whatever a message does to us, it is put aside: the ones after it wait for their turn.
-    """
-    try:
-        _handle(event_id)
-    except DatabaseError:  # the database, not the message: it waits for the next tick
-        raise
-    except Exception as error:
-        log.exception("Inbox event %s could not be handled", event_id)
-        said = f"It could not be handled ({type(error).__name__}); a developer must look."
-        InboxEvent.objects.filter(pk=event_id).update(state=UNREADABLE, handled_at=clock.now(), message=said)
+# ------------------------------------------------------------------------------------------------ looking at them
 
 
-def _handle(event_id: int) -> None:
-    event = InboxEvent.objects.filter(pk=event_id, state=WAITING, body__isnull=False).first()
-    if event is None:
-        return
+@dataclass
+class _Batch:
+    """What becomes of some messages, collected so that it is written set by set."""
+
+    events: Sequence[InboxEvent]
+    late: set[int]
+    flows: Mapping[tuple[str, str], Sequence[Flow]]
+    ends: dict[tuple[str, str, bool], list[int]] = field(default_factory=lambda: defaultdict(list))
+    asked: dict[Flow, dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
+    read_now: list[InboxEvent] = field(default_factory=list)
+
+    def end(self, event: InboxEvent, state: str, message: str = "") -> None:
+        self.ends[state, cleaned(message, 300), event.pk in self.late].append(event.pk)
+
+
+def drain(seconds: float = math.inf) -> int:
+    """Looks at what waits, in the order in which it came; how many it were. Leaves at once where another worker is at
+    it, and when the time is over. A worker that is killed gives back what it had not finished."""
+    ends, handled = time.monotonic() + seconds, 0
+    while time.monotonic() < ends:
+        try:
+            found = _batch()
+        except OperationalError as error:
+            if getattr(error.__cause__, "sqlstate", "") == _LOCKED:
+                break
+            raise
+        except DatabaseError:  # one of them is more than the database can take: it alone is put aside
+            found = _one_by_one()
+        if not found:
+            break
+        handled += found
+    return handled
+
+
+def waiting() -> bool:
+    return _waiting().exists()
+
+
+def _waiting() -> Any:
+    return InboxEvent.objects.filter(state=WAITING, body__isnull=False).order_by("id")
+
+
+def _batch(only: int | None = None) -> int:
+    """One transaction, which holds the oldest messages: nobody can take later ones before them."""
+    with transaction.atomic():
+        found = _waiting() if only is None else _waiting().filter(pk=only)
+        if connection.features.has_select_for_update_nowait:
+            found = found.select_for_update(nowait=True)
+        events = list(found[:BATCH])
+        if events:
+            _look(_Batch(events, _late(events), _flows({event.connection for event in events})))
+    return len(events)
+
+
+def _one_by_one() -> int:
+    ids = list(_waiting().values_list("pk", flat=True)[:BATCH])
+    for pk in ids:
+        try:
+            _batch(pk)
+        except OperationalError:  # the database, not the message: it waits for the next look
+            raise
+        except DatabaseError as error:
+            log.exception("Inbox event %s could not be handled", pk)
+            said = f"It could not be handled ({type(error).__name__}); a developer must look."
+            InboxEvent.objects.filter(pk=pk).update(state=UNREADABLE, handled_at=clock.now(), message=said)
+    return len(ids)
+
+
+def _flows(connections: set[str]) -> Mapping[tuple[str, str], Sequence[Flow]]:
+    """By connection and stream."""
+    found: dict[tuple[str, str], list[Flow]] = defaultdict(list)
+    for flow in Flow.objects.filter(source__in=connections).order_by("pk"):
+        found[flow.source, flow.stream].append(flow)
+    return found
+
+
+def _look(batch: _Batch) -> None:
+    """Notes the records that the messages name at the flows that read them. Twice is as good as once."""
+    for event in batch.events:
+        if event.keys or _reads(event, batch):
+            named = _ask(event, batch)
+            batch.end(
+                event, DONE if named else IGNORED, "" if named else "It names no record of a flow that runs here."
+            )
+    for flow, keys in batch.asked.items():
+        note = pending.note if flow.paused else pending.ask
+        note(flow, sorted(keys), "event", urgent=True)  # sorted: two workers never wait for each other
+    InboxEvent.objects.bulk_update(batch.read_now, ["keys"], batch_size=200)
+    now = clock.now()
+    for (state, message, late), ids in batch.ends.items():
+        InboxEvent.objects.filter(pk__in=ids).update(state=state, message=message, late=late, handled_at=now)
+
+
+def _reads(event: InboxEvent, batch: _Batch) -> bool:
+    """Whether the message can be read now; it could not when it came, or it asks for nothing."""
     try:
         notice = _read(event.connection, zlib.decompress(bytes(event.body or b"")), event.headers)
     except ConnectorError as error:  # the connection is not configured here
         notice = RecordError("malformed_row", "message", error.message)
+    except Exception as error:
+        log.exception("Inbox event %s could not be handled", event.pk)
+        said = f"It could not be handled ({type(error).__name__}); a developer must look."
+        notice = RecordError("malformed_row", "message", said)
     if isinstance(notice, RecordError):
-        _end(event, UNREADABLE, message=notice.message)
-        return
-    with transaction.atomic():
-        asked = _ask(event, notice)
-        said = "" if asked else "It names no record of a flow that runs here."
-        _end(event, DONE if asked else IGNORED, keys=clean_json(notice.keys), message=said, late=_late(event))
+        batch.end(event, UNREADABLE, notice.message)
+        return False
+    if notice.keys:
+        event.keys = clean_json(notice.keys)
+        batch.read_now.append(event)
+    return True
 
 
-def _ask(event: InboxEvent, notice: Notice) -> bool:
+def _ask(event: InboxEvent, batch: _Batch) -> bool:
     asked = False
-    for flow in Flow.objects.filter(source=event.connection, stream__in=list(notice.keys)):
-        keys = list(notice.keys[flow.stream])
-        if not keys:
-            continue
-        asked = True
-        if flow.paused:
-            pending.note(flow, keys, "event", urgent=True)
-        else:
-            pending.ask(flow, keys, "event", urgent=True)
+    for stream, keys in event.keys.items():
+        for flow in batch.flows.get((event.connection, stream), ()) if keys else ():
+            batch.asked[flow].update(dict.fromkeys(keys))
+            asked = True
     return asked
 
 
-def _late(event: InboxEvent) -> bool:
-    """Whether something newer of that kind had come before. Order does not matter to us: the record is read as it
-    is now. It tells people how their system delivers."""
-    if event.order is None:
-        return False
-    newer = InboxEvent.objects.filter(connection=event.connection, kind=event.kind, order__gt=event.order)
-    return newer.filter(pk__lt=event.pk).exists()
-
-
-def _end(event: InboxEvent, state: str, **values: object) -> None:
-    message = cleaned(str(values.pop("message", "")), 300)
-    InboxEvent.objects.filter(pk=event.pk).update(state=state, handled_at=clock.now(), message=message, **values)
-
-
-def due() -> list[int]:
-    """Messages whose task was lost."""
-    return list(InboxEvent.objects.filter(state=WAITING).order_by("id").values_list("pk", flat=True)[:1000])
+def _late(events: Sequence[InboxEvent]) -> set[int]:
+    """Those before which something newer of their kind had come. Order does not matter to us: the record is read as
+    it is now. It tells people how their system delivers."""
+    first, last = events[0].pk, events[-1].pk
+    numbered = InboxEvent.objects.filter(order__isnull=False)
+    between = numbered.filter(pk__gte=first, pk__lte=last).order_by("pk")
+    newest: dict[tuple[str, str], int | None] = {}
+    late: set[int] = set()
+    for pk, sender, kind, order in between.values_list("pk", "connection", "kind", "order"):
+        of = (sender, kind)
+        if of not in newest:
+            before = numbered.filter(connection=of[0], kind=of[1], pk__lt=first).order_by("-order")
+            newest[of] = before.values_list("order", flat=True).first()
+        known = newest[of]
+        if order is not None and known is not None and known > order:
+            late.add(pk)
+        else:
+            newest[of] = order
+    return late

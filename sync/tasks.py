@@ -22,7 +22,8 @@ def tick() -> None:
 
 @shared_task
 def inbox_event(event_id: int) -> None:
-    inbox.handle(event_id)
+    """A message has come: it and whatever else waits is looked at, in order."""
+    inbox.drain(settings.SYNC["SLICE_SECONDS"])
 
 
 @shared_task

@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import F
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
@@ -16,12 +17,42 @@ from sync import addresses, feeds
 from sync.admin.listing import ChoiceFilter, ConsoleAdmin
 from sync.models import AttributionLink, EmarsysPurchase, InboxEvent, ProductFeed
 from sync.models.feed import REFUSED
+from sync.models.inbox import DELAY
 from sync.templatetags.console import count, money, pill, when
 
 
 class InboxStateFilter(ChoiceFilter):
     title = parameter_name = "state"
     options = (("waiting", "Waiting"), ("done", "Done"), ("ignored", "Ignored"), ("unreadable", "Unreadable"))
+
+
+class InboxOutcomeFilter(ChoiceFilter):
+    """What was out of the ordinary with a message, whatever became of it."""
+
+    title, parameter_name = "how it came", "came"
+    options = (
+        ("once", "Once"),
+        ("again", "Came again"),
+        ("replayed", "Again after an hour or more"),
+        ("late", "After a newer one"),
+        ("delayed", "An hour or more after it happened"),
+    )
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        match self.value():
+            case None:
+                return queryset
+            case "once":
+                return queryset.filter(repeats=0)
+            case "again":
+                return queryset.filter(repeats__gt=0)
+            case "replayed":
+                return queryset.filter(repeated_at__gt=F("received_at") + DELAY)
+            case "late":
+                return queryset.filter(late=True)
+            case "delayed":
+                return queryset.filter(received_at__gt=F("happened_at") + DELAY)
+        return queryset.none()
 
 
 @admin.register(InboxEvent)
@@ -35,7 +66,7 @@ class InboxAdmin(ConsoleAdmin):
     pages = ("changelist",)
     list_display = ("received", "sender", "what", "how", "to_read", "note")
     list_display_links = None
-    list_filter = (InboxStateFilter,)
+    list_filter = (InboxStateFilter, InboxOutcomeFilter)
     ordering = ("-id",)
 
     @admin.display(description="received")
@@ -48,9 +79,13 @@ class InboxAdmin(ConsoleAdmin):
 
     @admin.display(description="message")
     def what(self, event: InboxEvent) -> SafeString:
-        repeats = f"came {event.repeats + 1} times" if event.repeats else ""
-        late = "after a newer one" if event.late else ""
-        return format_html("{}<small>{}</small>", event.kind or "–", ", ".join(filter(None, (repeats, late))))
+        said = [
+            f"came {event.repeats + 1} times" if event.repeats else "",
+            "again after an hour or more" if event.replayed else "",
+            "after a newer one" if event.late else "",
+            "an hour or more after it happened" if event.delayed else "",
+        ]
+        return format_html("{}<small>{}</small>", event.kind or "–", ", ".join(filter(None, said)))
 
     @admin.display(description="state")
     def how(self, event: InboxEvent) -> SafeString:

@@ -94,4 +94,14 @@ class Migration(migrations.Migration):
                 to=settings.AUTH_USER_MODEL,
             ),
         ),
+        migrations.AddField(
+            model_name="inboxevent",
+            name="happened_at",
+            field=models.DateTimeField(blank=True, help_text="As the system says", null=True),
+        ),
+        migrations.AddField(
+            model_name="inboxevent",
+            name="repeated_at",
+            field=models.DateTimeField(blank=True, help_text="When it came again, last", null=True),
+        ),
     ]

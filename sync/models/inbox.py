@@ -1,8 +1,12 @@
 """Webhook messages: kept before they are answered, looked at after."""
 
+from datetime import timedelta
+
 from django.db import models
 from django.db.models import Q
 
+DELAY = timedelta(hours=1)
+"""What comes later than this after it happened, or again, is worth a look at the sender."""
 WAITING, DONE, IGNORED, UNREADABLE = "waiting", "done", "ignored", "unreadable"
 
 
@@ -24,6 +28,8 @@ class InboxEvent(models.Model):
     message = models.CharField(max_length=300, blank=True)
     late = models.BooleanField(default=False, help_text="An event with a higher number had come before")
     repeats = models.PositiveIntegerField(default=0)
+    repeated_at = models.DateTimeField(null=True, blank=True, help_text="When it came again, last")
+    happened_at = models.DateTimeField(null=True, blank=True, help_text="As the system says")
     headers = models.JSONField(default=dict, blank=True)
     body = models.BinaryField(null=True)
     received_at = models.DateTimeField()
@@ -39,3 +45,11 @@ class InboxEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.connection} {self.kind or 'message'} {self.event_id}"
+
+    @property
+    def delayed(self) -> bool:
+        return self.happened_at is not None and self.received_at - self.happened_at > DELAY
+
+    @property
+    def replayed(self) -> bool:
+        return self.repeated_at is not None and self.repeated_at - self.received_at > DELAY

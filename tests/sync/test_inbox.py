@@ -30,7 +30,7 @@ def sales(monkeypatch: pytest.MonkeyPatch) -> Flow:
     for name, value in {"CONNECTIONS": "dynamics365,emarsys", "DYNAMICS365_WEBHOOK_KEY": KEY}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("sync.runs.ring_for", lambda run_id: None)
-    monkeypatch.setattr("sync.tasks.inbox_event.delay", inbox.handle)
+    monkeypatch.setattr("sync.tasks.inbox_event.delay", lambda event_id: inbox.drain())
     return Flow.objects.create(
         name="dynamics365.sale", source="dynamics365", stream="sale", target="emarsys", entity="sale"
     )

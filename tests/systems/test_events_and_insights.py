@@ -30,8 +30,7 @@ def told(world: World, live_server: Any, monkeypatch: pytest.MonkeyPatch) -> Con
 def handled() -> None:
     from sync import inbox
 
-    for event_id in inbox.due():
-        inbox.handle(event_id)
+    inbox.drain()
 
 
 def test_an_invoice_posted_in_the_erp_is_sent_without_waiting_for_a_schedule(told: Control) -> None:

@@ -5,7 +5,7 @@ A message is a trigger: it names records to read again. Nothing in it is taken a
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -67,7 +67,7 @@ def _business_event(found: Mapping[str, Any]) -> Notice:
     number = found.get("ControlNumber")
     order = number if isinstance(number, int) and not isinstance(number, bool) else _milliseconds(found)
     company = fields.text(found.get("LegalEntity") or found.get("BusinessEventLegalEntity"))
-    return Notice(event, _keys(name, company, _lower(found), ()), name, order)
+    return Notice(event, _keys(name, company, _lower(found), ()), name, order, _moment(found))
 
 
 def _data_event(found: Mapping[str, Any]) -> Notice:
@@ -79,7 +79,8 @@ def _data_event(found: Mapping[str, Any]) -> Notice:
     event = "/".join(fields.text(part) for part in parts)
     if not event.strip("/"):
         raise RecordError("malformed_notice", "CorrelationId", "The data event has nothing to tell repeats by.", entity)
-    return Notice(event, _keys(entity, company, values, _alone(entity)), f"{message} {entity}", _milliseconds(found))
+    keys = _keys(entity, company, values, _alone(entity))
+    return Notice(event, keys, f"{message} {entity}", _milliseconds(found), _moment(found))
 
 
 def _alone(entity: str) -> Sequence[str]:
@@ -132,6 +133,14 @@ def _of_entity(entity: Mapping[str, Any]) -> dict[str, Any]:
 
 def _list(value: Any) -> Sequence[Any]:
     return value if isinstance(value, list) else ()
+
+
+def _moment(found: Mapping[str, Any]) -> datetime | None:
+    since_1970 = _milliseconds(found)
+    try:
+        return None if since_1970 is None else datetime.fromtimestamp(since_1970 / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _milliseconds(found: Mapping[str, Any]) -> int | None:
