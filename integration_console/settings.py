@@ -6,6 +6,7 @@ from pathlib import Path
 
 import environ
 from celery.schedules import crontab
+from kombu import Exchange, Queue
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -158,6 +159,10 @@ elif CELERY_BROKER_URL.startswith("redis"):
         "health_check_interval": 25,
     }
     CELERY_WORKER_DISABLE_PREFETCH = True
+LANES = ("urgent", *(name.strip().lower() for name in env.list("CONNECTIONS", default=["dynamics365", "emarsys"])))
+"""The queues beside the common one: what people wait for, and one for each system. A worker listens to all of them
+unless it is told otherwise (script/worker -Q urgent,prima)."""
+CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in ("celery", *LANES)]
 CELERY_TASK_TIME_LIMIT, CELERY_TASK_SOFT_TIME_LIMIT = 600, 540
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from typing import Any
 
 from celery import current_app
 from django.db import transaction
@@ -24,7 +25,8 @@ def send(task: str, *row: int, expires: float | None = None) -> bool:
         log.warning("%s %s: the broker does not answer; the next look will tell a worker", task, row)
         return False
     told: list[bool] = []
-    thread = threading.Thread(target=_send, args=(task, row, expires, told), name="doorbell", daemon=True)
+    options = {"expires": expires, "queue": _queue(task, row)}
+    thread = threading.Thread(target=_send, args=(task, row, options, told), name="doorbell", daemon=True)
     thread.start()
     thread.join(PATIENCE)
     if thread.is_alive():
@@ -33,9 +35,15 @@ def send(task: str, *row: int, expires: float | None = None) -> bool:
     return bool(told)
 
 
-def _send(task: str, row: tuple[int, ...], expires: float | None, told: list[bool]) -> None:
+def _queue(task: str, row: tuple[int, ...]) -> str | None:
+    from sync import lanes  # it starts runs, which ring
+
+    return lanes.queue(task, row[0] if row else None)
+
+
+def _send(task: str, row: tuple[int, ...], options: dict[str, Any], told: list[bool]) -> None:
     try:
-        current_app.send_task(f"sync.tasks.{task}", args=list(row), expires=expires)
+        current_app.send_task(f"sync.tasks.{task}", args=list(row), **options)
         told.append(True)
     except Exception as error:  # kombu raises many kinds
         log.warning("%s %s: no worker could be told (%s); the next look will", task, row, type(error).__name__)

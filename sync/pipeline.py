@@ -23,10 +23,12 @@ from sync import (
     flows,
     holds,
     issues,
+    lanes,
     ledger,
     mappings,
     parts,
     plans,
+    poison,
     reconcile,
     runs,
     sweep,
@@ -55,13 +57,13 @@ WAITS = (15, 30, 60, 120, 300, 600)
 def work(run_id: int, seconds: float | None = None) -> None:
     """Works on a run for one slice (or until it ends, with `seconds=None`); leaves at once if another does."""
     crashpoint("before_take")
-    lease = runs.take(run_id)
+    lease = lanes.take(run_id)
     if lease is None:
         return
     crashpoint("after_take")
     with lease, _rare_collection():
         try:
-            if lease.run.attempt > settings.SYNC["ATTEMPTS"]:
+            if lease.run.attempt > settings.SYNC["ATTEMPTS"] and lease.run.kind != "sync":
                 _give_up(lease)
             elif lease.run.kind == "compare":
                 _compare(lease)
@@ -109,6 +111,11 @@ def _slice(lease: Lease, seconds: float | None) -> bool:
     fields = mappings.kept_by(lease)
     reading, sending = limits_for(flow.source, lease), limits_for(flow.target, lease)
     route = flows.open_route(flow, reading, sending, fields)
+    died, narrow = poison.died(run), poison.narrowing(lease, route.inlet.batch)
+    if narrow and died and not narrow.after_death():
+        _give_up(lease)
+        return False
+    route = poison.without(route, poison.known(flow) | (narrow.found if narrow else set()))
     with _senders(sending) as senders, _writer() as writer:
         adoption = Adoption(flow, route.sink, route.inlet, run)
         plans.begin(route, run)
@@ -116,7 +123,7 @@ def _slice(lease: Lease, seconds: float | None) -> bool:
         gate = backfills.gate(backfill) if backfill else open_gate
         slice_ = plans.slice_of(run)(
             route, lease, senders, writer, adoption, digester(route.version), gate, forced=backfill is not None,
-            hurry=hurry(reading, sending),
+            hurry=hurry(reading, sending), narrow=narrow,
         )  # fmt: skip
         if not plans.is_preview(run):
             ledger.give_up_lost_requests(run)
@@ -181,7 +188,7 @@ def _steps(slice_: Slice, backfill: Backfill | None, over: Callable[[], bool]) -
     else:
         pages = ahead(slice_.route.source.read(flow.stream, run.watermark_from, run.resume))
     for unit in gathered(pages, slice_.new, slice_.route.inlet.batch, requests=slice_.at_once, over=over):
-        slice_.unit(unit)
+        slice_.whole(unit)
         yield
         while slice_.pending():
             yield

@@ -23,6 +23,7 @@ from sync.delivery.page import Departing, Gate, let_go, open_gate
 from sync.flows import Route
 from sync.gathering import Digested, Unit
 from sync.models import RunPage
+from sync.poison import Narrowing, keys_of
 from sync.runs import Lease, LeaseLostError
 from sync.senders import Senders
 
@@ -45,6 +46,8 @@ class Slice:
     forced: bool = False
     """Everything is sent, whatever its digests say (a backfill)."""
     hurry: Callable[[bool], AbstractContextManager[None]] = no_hurry
+    narrow: Narrowing | None = None
+    """The portions after a worker died again and again."""
     total: int | None = None
     units: int = 0
     under_way: frozenset[str] = frozenset()
@@ -57,6 +60,18 @@ class Slice:
             return digested
         known = self._way.known([digest for _, digest in digested])
         return [pair for pair in digested if pair[1] not in known] if known else digested
+
+    def whole(self, unit: Unit) -> None:
+        """The unit; in portions while a record is looked for that kills its worker."""
+        if self.narrow is None:
+            self.unit(unit)
+            return
+        for portion in self.narrow.portions(unit, keys_of(self.route, unit.fresh)):
+            self.unit(portion)
+            self.settle()
+        if unit.resume is not None or unit.watermark is not None:
+            self.narrow.over()
+            self.narrow = None
 
     def unit(self, unit: Unit) -> None:
         """Compares these rows and starts their requests while the unit before is answered and remembered."""
@@ -108,8 +123,13 @@ class Slice:
         if not keys:
             return False
         self.settle()
+        if self.narrow:
+            keys = keys[: self.narrow.size]
+            self.narrow.trying(keys)
         with self.hurry(pending.urgent(flow)):
             self._look_at(keys, since)
+        if self.narrow:
+            self.narrow.trying([])
         return True
 
     def _look_at(self, keys: Sequence[str], since: datetime) -> None:

@@ -360,6 +360,14 @@ KINDS = _kinds(
         "It closes by itself as soon as the flow starts.",
     ),
     Kind(
+        "poison_record",
+        "Record that stops its worker",
+        Team.OPERATIONS,
+        "The worker died each time it came to this record, so the record is left out; all others go through.",
+        "Look at the record in the ERP for something very large or damaged, and at the worker's log (memory).",
+        "Yes, once the record has been corrected: until then it is left out without being touched.",
+    ),
+    Kind(
         "run_lost",
         "Run given up",
         Team.OPERATIONS,

@@ -7,6 +7,13 @@ class Migration(migrations.Migration):
 
     dependencies = [("sync", "0006_breakers")]
     operations = [
+        migrations.AddField(
+            model_name="syncrun",
+            name="suspects",
+            field=models.JSONField(
+                blank=True, help_text="What was tried when its worker died, in which portions", null=True
+            ),
+        ),
         migrations.SeparateDatabaseAndState(state_operations=[migrations.DeleteModel(name="ApiBudget")]),
         migrations.CreateModel(
             name="ApiBudget",

@@ -36,6 +36,9 @@ class SyncRun(models.Model):
     heartbeat_at = models.DateTimeField(null=True, blank=True)
     epoch = models.PositiveIntegerField(default=0)
     attempt = models.PositiveIntegerField(default=0)
+    suspects = models.JSONField(
+        null=True, blank=True, help_text="What was tried when its worker died, in which portions"
+    )
     failures = models.PositiveIntegerField(default=0, help_text="Times in a row that a system did not answer")
     wait_until = models.DateTimeField(null=True, blank=True)
     cancel_requested = models.BooleanField(default=False)
