@@ -63,7 +63,7 @@ def work(run_id: int, seconds: float | None = None) -> None:
     crashpoint("after_take")
     with lease, _rare_collection():
         try:
-            if lease.run.attempt > settings.SYNC["ATTEMPTS"] and lease.run.kind != "sync":
+            if lease.run.attempt > settings.SYNC["ATTEMPTS"] * (3 if lease.run.kind == "sync" else 1):
                 _give_up(lease)
             elif lease.run.kind == "compare":
                 _compare(lease)
@@ -337,7 +337,7 @@ def _complete(route: Route, lease: Lease) -> None:
 
 
 def _give_up(lease: Lease) -> None:
-    message = f"The worker died {settings.SYNC['ATTEMPTS']} times without finishing a page."
+    message = "The worker died again and again, and no record could be found that is to blame."
     _open_run_issue(lease, "run_lost", message)
     runs.finish(lease, RunState.LOST, message)
 

@@ -177,10 +177,20 @@ def stopping_after(calls: int) -> Callable[[object], bool]:
     return asked
 
 
-def test_after_three_crashes_without_a_page_a_run_is_lost_and_says_so(load: Load) -> None:
-    control = load(people(3))
+def test_after_three_crashes_a_run_goes_on_in_small_portions(load: Load) -> None:
+    load(people(3))
     run = started()
     for _ in range(3):
+        assert runs.take(run.pk) is not None
+        expired(run)
+    run = worked(run)
+    assert (run.state, run.read, run.accepted) == ("completed", 3, 3)
+
+
+def test_a_run_that_kills_its_worker_before_any_record_is_lost_and_says_so(load: Load) -> None:
+    control = load(people(3))
+    run = started()
+    for _ in range(9):
         assert runs.take(run.pk) is not None
         expired(run)
     control.forget_requests()
