@@ -72,6 +72,11 @@ class OffersColumns(Protocol):
     @property
     def extendable_streams(self) -> Sequence[str]: ...
 
+    @property
+    def tells_all_columns(self) -> bool:
+        """Whether what `columns` does not name does not exist; else it names what was seen."""
+        ...
+
     def columns(self, stream: str) -> Sequence[SourceColumn]:
         """What can be asked for; empty where the system does not tell. Raises ConnectorError."""
         ...
@@ -320,9 +325,9 @@ def json_columns(members: Mapping[str, str]) -> ReadColumns:
     return read_columns
 
 
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}\Z")
+_PATH = re.compile(r"(?:[A-Za-z_][\w-]{0,127}/){0,8}@?[A-Za-z_][\w-]{0,127}\Z", re.ASCII)
 
 
-def is_identifier(name: str) -> bool:
-    """Whether it can be nothing but a column's name: what is no identifier could add to a request."""
-    return bool(_IDENTIFIER.match(name))
+def is_path(name: str) -> bool:
+    """Whether it can be nothing but a column's name or a path: anything else could add to a request."""
+    return bool(_PATH.match(name))

@@ -22,7 +22,7 @@ from connectors.extra import (
     SourceColumn,
     TakesFields,
     TargetField,
-    is_identifier,
+    is_path,
     read,
     same,
 )
@@ -62,6 +62,8 @@ class Offer:
     standard: Sequence[tuple[str, str, str, str]]
     change: Change
     choices: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    complete: bool = True
+    """Whether the source has no columns but these."""
 
     @property
     def free(self) -> list[TargetField]:
@@ -266,7 +268,8 @@ def offer(flow: Flow, fields: Sequence[ExtraField] = ()) -> Offer:
     ]
     asked = {one.target for one in fields if one.target in by_id and by_id[one.target].kind == "choice"}
     choices = {number: sink.choices(flow.entity, number) for number in sorted(asked)}
-    return Offer(source.columns(flow.stream), targets, standard, route.stream.change, choices)
+    columns = source.columns(flow.stream)
+    return Offer(columns, targets, standard, route.stream.change, choices, bool(columns) and source.tells_all_columns)
 
 
 def check(flow: Flow, fields: Sequence[ExtraField], known: Offer) -> list[Problem]:
@@ -288,15 +291,16 @@ def check(flow: Flow, fields: Sequence[ExtraField], known: Offer) -> list[Proble
 
 
 def _source_problems(one: ExtraField, known: Offer) -> list[tuple[str, str]]:
-    steps = one.source.replace("/", ".").split(".")
-    if not one.source or not all(is_identifier(step.removeprefix("@").replace("-", "_")) for step in steps):
+    if not is_path(one.source):
         return [("source", f"{one.source[:60]!r} is no name of a column: letters, digits and _ are all it may have.")]
-    if known.columns and one.source.casefold() not in {column.name.casefold() for column in known.columns}:
+    if not known.complete:
+        return []
+    if one.source.casefold() not in {column.name.casefold() for column in known.columns}:
         alike = [column.name for column in known.columns if _alike(column.name, one.source)][:5]
         hint = f" Similar: {', '.join(alike)}." if alike else ""
         return [("source", f"The source has no column {one.source}.{hint}")]
     exact = {column.name for column in known.columns}
-    if exact and one.source not in exact:
+    if one.source not in exact:
         spelled = next(name for name in exact if name.casefold() == one.source.casefold())
         return [("source", f"Write it as the source does: {spelled}.")]
     return []

@@ -6,7 +6,8 @@ from typing import Protocol
 
 from connectors.base import Answer, Encoded, Inlet, Limits, Observed, Page, Settings, Stream
 from connectors.errors import ConfigurationError
-from connectors.prima import site_files
+from connectors.extra import ReadColumns, SourceColumn
+from connectors.prima import own_columns, site_files
 from connectors.prima.consent_inlet import INLET, ConsentInlet, Pen, SoapPen
 from connectors.prima.files.drop import open_drop
 from connectors.prima.mapping import clock_of
@@ -14,6 +15,9 @@ from connectors.prima.model import Model, model
 from connectors.prima.soap_site import SoapSite
 from connectors.prima.transport import Soap
 from connectors.records import Record
+
+SAMPLE = 50
+"""Records that are looked at to learn which columns there are."""
 
 
 class Way(Protocol):
@@ -68,6 +72,31 @@ class Prima:
 
     def scan(self, inlet: str) -> Iterator[Sequence[Observed]]:
         return self._consents.scan()
+
+    extendable_streams = ("customer",)
+    tells_all_columns = False
+
+    def columns(self, stream: str) -> Sequence[SourceColumn]:
+        """The paths that the first records of the site hold: it describes itself nowhere."""
+        found: dict[str, SourceColumn] = {}
+        for page in self._way.read(stream, ""):
+            for row in page.rows[:SAMPLE]:
+                found |= {path: SourceColumn(path) for path in own_columns.paths_of(row)}
+            if found:
+                break
+        return list(found.values())
+
+    def standard(self, stream: str) -> Mapping[str, str]:
+        return own_columns.standard(self.mapping.site, stream)
+
+    def extend(self, stream: str, columns: Mapping[str, str]) -> ReadColumns:
+        """Rows hold the whole record: nothing more is asked for."""
+        if stream not in self.extendable_streams:
+            raise ConfigurationError(
+                f"{self.mapping.site.site}: {stream} carries no columns of the site's own.",
+                remedy="Take them out of the flow's field mapping.",
+            )
+        return own_columns.reader(self.mapping.site, stream, columns)
 
     def check(self) -> str:
         return self._way.check()

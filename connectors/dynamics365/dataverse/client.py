@@ -15,6 +15,7 @@ from connectors.dynamics365.dataverse.delta import TRACK, DeltaRead, TrackedTabl
 from connectors.dynamics365.dataverse.merges import Merges
 from connectors.dynamics365.dataverse.tables import CONSENT_POINTS, GUID, Table
 from connectors.errors import ConfigurationError, RecordError
+from connectors.extra import ReadColumns, SourceColumn
 from connectors.http import Http
 from connectors.records import Consent, Record
 
@@ -77,6 +78,34 @@ class Dataverse:
             expected=writing.expected,
             after="customer",
         )
+
+    # ------------------------------------------------------------------------------------- a site's own columns
+
+    extendable_streams = ("customer",)
+    tells_all_columns = True
+
+    def columns(self, stream: str) -> Sequence[SourceColumn]:
+        known = metadata.read(self._http)
+        kinds = {name: kind for table in self._tables[stream] for name, kind in known.types(table.name).items()}
+        return [SourceColumn(name, kind) for name, kind in kinds.items()]
+
+    def standard(self, stream: str) -> Mapping[str, str]:
+        named = {name: ", ".join(columns) for name, columns in mapping.COLUMNS.items()}
+        tier = self._settings.text("TIER_FIELD")
+        return {**named, "email": "emailaddress1", "organisation": "name", **({"loyalty_tier": tier} if tier else {})}
+
+    def extend(self, stream: str, columns: Mapping[str, str]) -> ReadColumns:
+        """A column that none of the tables has is told by `columns`; one that a table lacks is absent in its rows."""
+        if stream not in self.extendable_streams:
+            raise ConfigurationError(
+                f"{self._settings.connection}: {stream} carries no columns of the site's own.",
+                system=self._settings.connection,
+                remedy="Take them out of the flow's field mapping.",
+            )
+        extra = [*(rule.column for rule in self._rules), *columns]
+        self._tables = {**self._tables, stream: tables.customer_tables(self._settings, extra)}
+        self.streams = {**self.streams, stream: self._customers()}
+        return mapping.column_reader(tuple(columns))
 
     # ------------------------------------------------------------------------------------------------ reading
 

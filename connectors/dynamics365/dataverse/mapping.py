@@ -7,6 +7,7 @@ that has the address, and "nth" where it is not the first.
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -70,6 +71,20 @@ def guid(value: object) -> str:
 def text(row: Mapping[str, Any], column: str) -> str:
     value = row.get(column) if column else None
     return fields.text(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
+
+
+def column_reader(columns: Sequence[str]) -> Callable[[bytes], Mapping[str, object]]:
+    """Reads a site's own columns; those that the row's table lacks are absent. Numbers stay exact."""
+    decode = msgspec.json.Decoder(Covered, float_hook=Decimal).decode
+
+    def read(row: bytes) -> Mapping[str, object]:
+        try:
+            values = decode(row).row
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as error:
+            raise RecordError("malformed_row", "row", f"Not a JSON object: {error}"[:200]) from error
+        return {name: values[name] for name in columns if isinstance(values, dict) and name in values}
+
+    return read
 
 
 def key_reader(tables: Sequence[Table]) -> Callable[[bytes], str]:

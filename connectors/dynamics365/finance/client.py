@@ -61,6 +61,7 @@ class Finance:
     # ------------------------------------------------------------------------------------- a site's own columns
 
     extendable_streams = ("customer",)
+    tells_all_columns = True
 
     def columns(self, stream: str) -> Sequence[SourceColumn]:
         return [SourceColumn(name, kind) for name, kind in self._tenant.columns("CUSTOMERS").items()]
