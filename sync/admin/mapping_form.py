@@ -8,7 +8,7 @@ from django import forms
 from connectors.extra import ERP, MARKETING, READERS, RULES, ExtraField, TargetField
 from sync.field_mappings import MOST_FIELDS, Problem
 
-EMPTY_ROWS = 3
+EMPTY_ROWS = 2
 
 
 class RowForm(forms.Form):
