@@ -7,14 +7,16 @@ recommendations. So a version that lost too many articles waits for a person.
 import hashlib
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 
-from sync import clock, history, issues
+from sync import breakers, clock, history, issues, runs
 from sync.issues import Finding
 from sync.models import FeedItem, Flow, ProductFeed, SyncRun
+from sync.models.breaker import CATALOGUE_SHRINK
 from sync.models.feed import PUBLISHED, REFUSED, REPLACED
 
 KIND = "feed_shrunk"
@@ -23,9 +25,28 @@ KEPT = 10
 """Versions whose content is kept, so that somebody can compare them."""
 
 
-def after_run(flow: Flow, run: SyncRun, head: bytes, whole: bool) -> ProductFeed | None:
-    """The version this run made; None when nothing differs from the published one. `whole` says that the run saw
-    every article there is: those it did not see are gone."""
+@dataclass(frozen=True)
+class Shrink:
+    """How much of the published feed may be missing in the next: so many percent, and never fewer than `minimum`
+    articles. An empty feed is refused whatever the percentage, unless somebody has allowed `any`."""
+
+    percent: int = field(default_factory=lambda: int(settings.SYNC["FEED_SHRINK_PERCENT"]))
+    minimum: int = 0
+    any: bool = False
+
+    def refuses(self, items: int, before: int) -> bool:
+        if self.any and before:
+            return False
+        return items == 0 or before - items > max(self.minimum, before * self.percent / 100)
+
+
+ANY = Shrink(100, any=True)
+
+
+def after_run(flow: Flow, run: SyncRun, head: bytes, whole: bool, shrink: Shrink | None = None) -> ProductFeed | None:
+    """The version this run made or would have made again; None when nothing differs from the published one. `whole`
+    says that the run saw every article there is: those it did not see are gone."""
+    shrink = shrink or Shrink()
     if whole:
         FeedItem.objects.filter(flow=flow).exclude(run=run).delete()
     doubles: dict[str, str] = {}
@@ -37,15 +58,16 @@ def after_run(flow: Flow, run: SyncRun, head: bytes, whole: bool) -> ProductFeed
         issues.resolve_where(flow, f"Run {run.pk} made a complete feed again.", kind=KIND)
         return None
     latest = versions.order_by("-id").first()
-    if latest is not None and latest.state == REFUSED and latest.digest == digest:
+    seen = latest is not None and latest.state == REFUSED and latest.digest == digest
+    if latest is not None and seen and shrink.refuses(items, latest.before):
         _tell(latest, run)
-        return None
+        return latest
     feed = ProductFeed(
         flow=flow, run=run, items=items, before=current.items if current else 0, digest=digest, content=content,
         created_at=clock.now(), state=REFUSED,
     )  # fmt: skip
-    if _shrunk(items, feed.before):
-        _refuse(feed, run)
+    if shrink.refuses(items, feed.before):
+        _refuse(feed, run, shrink)
     else:
         _publish(feed)
         issues.resolve_where(flow, f"Run {run.pk} made a complete feed again.", kind=KIND)
@@ -88,16 +110,12 @@ def _name(flow: Flow, run: SyncRun, doubles: dict[str, str]) -> None:
     issues.resolve(over, f"Run {run.pk} found its number once only.")
 
 
-def _shrunk(items: int, before: int) -> bool:
-    return items == 0 or items < before * (1 - settings.SYNC["FEED_SHRINK_PERCENT"] / 100)
-
-
-def _refuse(feed: ProductFeed, run: SyncRun) -> None:
+def _refuse(feed: ProductFeed, run: SyncRun, shrink: Shrink) -> None:
     lost = feed.before - feed.items
     feed.message = "The feed lists no article at all: published, it would empty the shop's recommendations."
     if feed.items:
         share = f"{lost:,} of {feed.before:,} articles are missing ({lost * 100 // feed.before} %)"
-        feed.message = f"{share}; at most {settings.SYNC['FEED_SHRINK_PERCENT']} % may be."
+        feed.message = f"{share}; at most {shrink.percent} % may be."
     feed.save()
     _tell(feed, run)
 
@@ -134,6 +152,9 @@ def publish_anyway(feed: ProductFeed, user: Any, reason: str) -> None:
         feed.published_by = user
         _publish(feed)
         issues.resolve_where(feed.flow, f"Published by {user}: {reason}", kind=KIND)
+        stopped = breakers.tripped(feed.flow)
+        if stopped is not None and stopped.kind == CATALOGUE_SHRINK:  # what it waited for is decided
+            runs.resume(feed.flow, user, reason=f"Feed version {feed.pk} was published: {reason}")
 
 
 def _forget(flow: Flow) -> None:

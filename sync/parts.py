@@ -122,6 +122,19 @@ def under_way(run: SyncRun) -> bool:
     return SyncRun.objects.filter(parent_id=run.pk, state__in=ACTIVE_RUNS).exists()
 
 
+def stopped(run: SyncRun) -> bool:
+    """Whether a part failed: then the run ends, even where its flow is paused."""
+    return SyncRun.objects.filter(parent_id=run.pk, state__in=[RunState.FAILED, RunState.LOST]).exists()
+
+
+def stop_others(part: SyncRun) -> None:
+    """In the commit that fails this part: nothing more of its run is read."""
+    others = SyncRun.objects.filter(parent_id=part.parent_id).exclude(pk=part.pk)
+    others.filter(state__in=ACTIVE_RUNS).update(cancel_requested=True)
+    idle = others.filter(state__in=[RunState.QUEUED, RunState.WAITING])
+    idle.update(state=RunState.CANCELLED, finished_at=clock.now(), message="Another part was stopped.")
+
+
 def ended(part: SyncRun) -> None:
     """The last part that ends lets its run go on at once; one that fails stops the others after their page."""
     if part.state in (RunState.FAILED, RunState.LOST):

@@ -18,6 +18,8 @@ from connectors.base import Change, Effect
 from connectors.errors import ConfigurationError, ConnectorError, ExpiredWatermarkError, UnavailableError
 from sync import (
     backfills,
+    breaker_watch,
+    breakers,
     clock,
     feeds,
     flows,
@@ -35,6 +37,8 @@ from sync import (
     watermarks,
 )
 from sync.ahead import ahead
+from sync.breaker_watch import Watch
+from sync.breakers import BreakerTripped
 from sync.catalogue import RunState
 from sync.crashpoints import crashpoint
 from sync.delivery import gone
@@ -81,6 +85,8 @@ def work(run_id: int, seconds: float | None = None) -> None:
             _wait(lease, error)
         except ExpiredWatermarkError as error:
             _start_over(lease, error)
+        except BreakerTripped as stop:
+            _trip(lease, stop)
         except ConnectorError as error:
             _fail(lease, error)
         except Exception:
@@ -131,6 +137,8 @@ def _slice(lease: Lease, seconds: float | None) -> bool:
         if _stop_asked(slice_):
             return False
         _take_back(lease)
+        watch = Watch(lease, route, slice_.gate)
+        slice_.gate = watch
         if (run.divided or (backfill is None and parts.divide(route, lease))) and _shared(slice_):
             return False
         for _ in _steps(slice_, backfill, over=lambda: time.monotonic() > ends):
@@ -139,7 +147,7 @@ def _slice(lease: Lease, seconds: float | None) -> bool:
             if time.monotonic() > ends and not run.scan_done:
                 slice_.settle()
                 return True
-    _complete(route, lease)
+    _complete(route, lease, watch)
     return False
 
 
@@ -164,6 +172,7 @@ def _take_back(lease: Lease) -> None:
     """After a crash the page at the resume point is read again: what was counted of it is taken back, so that
     every record still ends in one bucket. What was accepted of it then counts as unchanged. Pages of keys that were
     asked for in between stay: they do not come again."""
+    breaker_watch.give_back(lease)
     counted = dict(lease.run.since_resume)
     if counted:
         with transaction.atomic():
@@ -293,7 +302,7 @@ def _stop_asked(slice_: Slice) -> bool:
     goes_on = not run.flow.paused and run.flow.enabled
     if not run.cancel_requested and (goes_on or plans.is_preview(run)):  # a preview sends nothing
         return False
-    if run.divided and run.cancel_requested:  # ends when its parts have stopped
+    if run.divided and (run.cancel_requested or parts.stopped(run)):  # ends when its parts have stopped
         return False
     slice_.settle()
     if run.cancel_requested:
@@ -304,7 +313,7 @@ def _stop_asked(slice_: Slice) -> bool:
     return True
 
 
-def _complete(route: Route, lease: Lease) -> None:
+def _complete(route: Route, lease: Lease, watch: Watch) -> None:
     """The end: cards and totals, the watermark moves, run-level exceptions close themselves."""
     run, flow = lease.run, route.flow
     if run.state != RunState.RUNNING:
@@ -315,6 +324,7 @@ def _complete(route: Route, lease: Lease) -> None:
     if plans.is_preview(run):
         plans.finish(route, lease)
         return
+    watch.judge()
     ledger.after_run(flow, run)
     if route.inlet.after:
         holds.after_run(flow, run.pk)
@@ -323,13 +333,15 @@ def _complete(route: Route, lease: Lease) -> None:
     if route.inlet.effect is Effect.REPLACE:
         scanned = route.stream.change is Change.SCAN or not run.watermark_from
         plans.spare_absent(route, run)
-        feeds.after_run(flow, run, route.inlet.head, scanned and not run.keys_only)
+        watch.judge_feed(feeds.after_run(flow, run, route.inlet.head, scanned and not run.keys_only, watch.shrink))
     crashpoint("before_completion")
     with transaction.atomic():
         runs.finish(lease, RunState.COMPLETED)
         if plans.applied(run) and not run.keys_only and run.watermark_to:
             watermarks.advance(flow, run.watermark_to)
-        issues.resolve_where(flow, f"Run {run.pk} completed.", kind__startswith="run_")
+        issues.resolve_where(flow, f"Run {run.pk} completed.", kind__regex="^(run|breaker)_")
+        if watch.allowed:
+            breakers.use_up(flow, run)
         ledger.release(flow)
         holds.release(flow)
         crashpoint("in_completion")
@@ -353,6 +365,13 @@ def _wait(lease: Lease, error: UnavailableError) -> None:
             return
         seconds = max(error.retry_after or 0, WAITS[min(failures, len(WAITS)) - 1])
         runs.wait(lease, seconds, f"{error.message} Trying again by itself.")
+    except LeaseLostError:
+        log.warning("Run %s was taken over by another worker", lease.run.pk)
+
+
+def _trip(lease: Lease, stop: BreakerTripped) -> None:
+    try:
+        breakers.trip(lease, stop)
     except LeaseLostError:
         log.warning("Run %s was taken over by another worker", lease.run.pk)
 

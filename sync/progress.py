@@ -54,6 +54,7 @@ TRIGGERS = {
     "backfill": "by a backfill",
     "preview": "to see what a sync would do",
     "plan": "to apply a plan",
+    "resumed": "after a breaker was resumed",
 }
 
 

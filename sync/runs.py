@@ -16,7 +16,7 @@ from connectors.errors import UnavailableError
 from sync import clock, doorbell, history
 from sync.catalogue import ACTIVE_RUNS, RunState
 from sync.crashpoints import crashpoint
-from sync.models import Flow, FlowSchedule, SyncPlan, SyncRun
+from sync.models import Breaker, Flow, FlowSchedule, SyncPlan, SyncRun
 
 log = logging.getLogger(__name__)
 LOOK_SECONDS = 1.0
@@ -112,6 +112,11 @@ class Lease:
         for name, value in values.items():
             if not hasattr(value, "resolve_expression"):
                 setattr(self.run, name, value)
+
+    def change_where(self, condition: Q, **values: Any) -> bool:
+        """The same in one statement where the row also fulfils this; False where it does not, or is not ours."""
+        ours = SyncRun.objects.filter(condition, pk=self.run.pk, epoch=self.epoch, state=RunState.RUNNING)
+        return bool(ours.update(**values))
 
 
 def start(
@@ -249,12 +254,16 @@ def pause(flow: Flow, note: str, user: Any, until: datetime | None = None) -> No
     flow.refresh_from_db()
 
 
-def resume(flow: Flow, user: Any, reason: str = "") -> None:
+def resume(
+    flow: Flow, user: Any, reason: str = "", *, action: str = "resume flow", before: Any = None, **told: Any
+) -> None:
+    """Schedules start it again. A breaker that stopped it holds again from now on; `told` goes into the trail."""
     now = clock.now()
     with transaction.atomic():
-        history.record("resume flow", flow, actor=user, before={"note": flow.paused_note}, reason=reason)
+        history.record(action, flow, actor=user, before=before or {"note": flow.paused_note}, reason=reason, **told)
         Flow.objects.filter(pk=flow.pk).update(paused_at=None, paused_note="", paused_by=None, paused_until=None)
         FlowSchedule.objects.filter(flow=flow).update(watched_from=now)
+        Breaker.objects.filter(flow=flow).update(tripped_at=None)
         SyncRun.objects.filter(flow=flow, state=RunState.WAITING).update(wait_until=now)
     flow.refresh_from_db()
 
@@ -277,4 +286,5 @@ def due() -> list[int]:
     ready = Q(state=RunState.QUEUED) | Q(state=RunState.WAITING, wait_until__lte=now)
     ready |= Q(state=RunState.RUNNING, lease_until__lt=now)
     wanted = Q(flow__paused_at=None, flow__enabled=True) | Q(kind="plan")  # a preview sends nothing
+    wanted |= Q(divided=True)  # what its parts did is gathered all the same
     return list(SyncRun.objects.filter(ready, wanted).values_list("pk", flat=True))

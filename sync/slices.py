@@ -14,7 +14,7 @@ from django.db.models import F
 
 from connectors.base import Effect, Page, Row
 from connectors.errors import ConnectorError, RecordError
-from sync import clock, issues, ledger, parts, pending, value
+from sync import breaker_watch, clock, issues, ledger, parts, pending, value
 from sync.catalogue import Bucket
 from sync.crashpoints import crashpoint
 from sync.delivery import BY_EFFECT, PageResult, Way, Work
@@ -75,6 +75,8 @@ class Slice:
 
     def unit(self, unit: Unit) -> None:
         """Compares these rows and starts their requests while the unit before is answered and remembered."""
+        if self.total is None and unit.total is not None:  # the source counts what is left from its first page on
+            self.total = self.lease.run.read + unit.total
         answered = self._begin(unit, self.forced)
         try:
             self.settle()
@@ -100,8 +102,6 @@ class Slice:
 
     def _end(self, unit: Unit, answered: Callable[[], PageResult]) -> None:
         result = answered()
-        if self.total is None and unit.total is not None:  # the source counts what is left from its first page on
-            self.total = self.lease.run.read + unit.total
         self._remember(result, resume=unit.resume, watermark=unit.watermark)
         if result.interrupted:
             raise result.interrupted
@@ -177,6 +177,7 @@ class Slice:
                 forced,
                 self.gate,
                 self.departing,
+                total=self.total,
             )
         )
 
@@ -203,7 +204,8 @@ class Slice:
             if not result.interrupted:
                 self._count(result, resume, watermark, forced)
             else:
-                self.lease.change(writes=F("writes") + result.requests)
+                self.lease.change(writes=F("writes") + result.requests, **breaker_watch.counted(result, forced))
+                breaker_watch.count_with(run, result, forced)
             crashpoint("in_remember")
         crashpoint("after_remember")
         run.refresh_from_db()
@@ -222,6 +224,7 @@ class Slice:
             values |= {"watermark_to": watermark, "scan_done": True}  # only the last page has one
         if self.total is not None:
             values["total"] = self.total
+        values |= breaker_watch.counted(result, forced)
         self.lease.change(
             writes=F("writes") + result.requests,
             attempt=0,
@@ -239,4 +242,5 @@ class Slice:
             read=result.read,
             manifest=zlib.compress(json.dumps(keys).encode(), 1),
         )
+        breaker_watch.count_with(run, result, forced)
         parts.count_with(run, {**counted, "writes": result.requests})

@@ -328,6 +328,15 @@ KINDS = _kinds(
         "The next run makes a new version; it goes out by itself when it is complete again.",
     ),
     Kind(
+        "breaker_tripped",
+        "Stopped by a breaker",
+        Team.OPERATIONS,
+        "A run was about to do far more than usual. It stopped before that left the console, and its flow is paused; "
+        "nothing is lost, and no other flow is affected.",
+        "Open the flow: its page says what was seen, what is usual and what was prevented, and lets you resume it.",
+        "Retry does not help. The next complete run closes this by itself.",
+    ),
+    Kind(
         "run_unavailable",
         "System does not answer",
         Team.OPERATIONS,

@@ -39,6 +39,8 @@ class Departed:
         if not state:
             return
         self.candidates.append(candidate)
+        if state not in (LinkState.ARCHIVED, LinkState.EXCLUDED):
+            result.departing.append(candidate.key)
         if target_id and not self.told_elsewhere:
             kind, message = _WHY.get(gone.why, _WHY["archived"])
             said = message.format(into=gone.into, target=target_id)

@@ -53,6 +53,7 @@ def observe(work: Work) -> PageResult:
         result.put(Bucket.ACCEPTED, candidate.key)
         result.settled.append(candidate.key)
         result.findings += fault_findings(candidate)
+    work.gate(work, (), result)
     result.write = partial(storage.upsert, table, rows)
     return result
 

@@ -70,6 +70,7 @@ class Due(NamedTuple):
     record: Sale
     payload: Encoded
     target_id: str = ""
+    changes: bool = False
 
 
 def deliver_once(work: Work) -> PageResult:
@@ -221,7 +222,7 @@ def _send(work: Work, due: Sequence[Due], past: Mapping[str, Sequence[Any]]) -> 
     """Ledger rows and deliveries in one commit, then the requests."""
     inlet = work.route.inlet
     by_key = {candidate.key: (candidate, sale) for candidate, sale, *_ in due}
-    planned = list(batches([payload for _, _, payload, _ in due], inlet.batch, inlet.max_bytes))
+    planned = list(batches([payload for _, _, payload, *_ in due], inlet.batch, inlet.max_bytes))
     with transaction.atomic():
         requests = intend(work, planned)
         rows = [

@@ -1,6 +1,6 @@
 """One page's way through a delivery: what goes in, and what is to be remembered."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -43,6 +43,8 @@ class Work:
     forced: bool = False
     gate: "Gate" = field(default_factory=lambda: open_gate)
     departing: "Departing" = field(default_factory=lambda: let_go)
+    total: int | None = None
+    """How many records the source says that this read has."""
     now: datetime = field(default_factory=clock.now)
 
     @cached_property
@@ -62,6 +64,10 @@ class Leaving(Protocol):
     def payload(self) -> Encoded: ...
     @property
     def target_id(self) -> str: ...
+    @property
+    def changes(self) -> bool:
+        """Whether the target holds this record with other values."""
+        ...
 
 
 T = TypeVar("T", bound=Leaving)
@@ -108,6 +114,10 @@ class PageResult:
     days: set[date] = field(default_factory=set)
     totals: dict[tuple[str, str], Decimal] = field(default_factory=dict)
     """(company, document) → its total in the ERP, where the ledger has another."""
+    departing: list[str] = field(default_factory=list)
+    """Live records whose end the source tells."""
+    claims: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """What breakers let pass, by what the run counts of it."""
     write: Callable[[], None] = lambda: None
     interrupted: ConnectorError | None = None
 

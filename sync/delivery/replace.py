@@ -30,6 +30,7 @@ class Line(NamedTuple):
     payload: Encoded
     target_id: str
     before: str
+    changes: bool = False
 
 
 def collect(work: Work) -> PageResult:

@@ -79,6 +79,7 @@ class Linked:
     target_key: str
     sent_digest: bytes
     payload: Encoded
+    changes: bool = False
 
 
 def begin_upsert(work: Work) -> Callable[[], PageResult]:
@@ -252,6 +253,8 @@ def _decide(
     same = state == LinkState.ACTIVE and sent == linked.sent_digest and not work.forced and not match.adopt
     if work.route.inlet.effect is Effect.KEYED:  # told once; what changed since would be a second message
         same = state == LinkState.ACTIVE
+    # A retry sends what the target has already: only other values are a change then.
+    linked.changes = bool(linked.target_id) and sent != linked.sent_digest and not (work.forced and sent is None)
     (page.untouched if same else page.changed).append(linked)
 
 

@@ -3,6 +3,7 @@
 from sync.models.account import AccountCheck
 from sync.models.audit import AuditEvent
 from sync.models.backfill import Backfill
+from sync.models.breaker import Breaker
 from sync.models.budget import ApiBudget, ApiUsage
 from sync.models.feed import FeedItem, ProductFeed
 from sync.models.field_mapping import FieldMapping
@@ -28,6 +29,7 @@ __all__ = [
     "AttributionLink",
     "AuditEvent",
     "Backfill",
+    "Breaker",
     "BulkOperation",
     "Comment",
     "ControlTotal",

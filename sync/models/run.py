@@ -73,6 +73,16 @@ class SyncRun(models.Model):
     divided = models.BooleanField(default=False, db_default=False, help_text="Its parts are being read")
     parts = models.JSONField(null=True, blank=True, help_text="What became of each part")
     target_was_empty = models.BooleanField(default=False, db_default=False, help_text="When the read was divided")
+    changes = models.IntegerField(default=0, db_default=0, help_text="Records in the target that this run changed")
+    deactivations = models.IntegerField(default=0, db_default=0, help_text="Records that it ended or put on hold")
+    opt_outs = models.IntegerField(default=0, db_default=0, help_text="Opt-outs that it passed on")
+    claimed_changes = models.IntegerField(default=0, db_default=0, help_text="The changes, with those under way")
+    claimed_deactivations = models.IntegerField(default=0, db_default=0)
+    claimed_opt_outs = models.IntegerField(default=0, db_default=0)
+    asked_read = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="Of the records read: those that were asked for"
+    )
+    asked_rejected = models.PositiveIntegerField(default=0, db_default=0)
     pages = models.PositiveIntegerField(default=0)
     writes = models.PositiveIntegerField(default=0, help_text="Requests that wrote to the target")
     findings = models.JSONField(default=dict, blank=True)

@@ -45,7 +45,11 @@ def test_a_version_that_was_refused_is_refused_once(monkeypatch: pytest.MonkeyPa
     run(flow)
     erp.rows = erp.rows[:5]
     for _ in range(3):
-        run(flow)
+        flow.refresh_from_db()
+        runs.resume(flow, None)  # the breaker stops the flow each time
+        started = runs.start(flow, ring=False)
+        assert started is not None
+        pipeline.work(started.pk)
     assert ProductFeed.objects.filter(state="refused").count() == 1
     assert SyncIssue.objects.get(kind="feed_shrunk").occurrences == 3
 

@@ -95,13 +95,15 @@ def test_a_page_costs_as_many_queries_whatever_its_size(load: Load, monkeypatch:
         counts[number] = len(first), len(second)
     assert counts[10] == counts[1000], counts
     # PostgreSQL is asked for its clock, too; what goes through psycopg alone is not counted.
-    assert counts[1000] <= {"sqlite": (72, 65), "postgresql": (90, 86)}[connection.vendor]
+    assert counts[1000] <= {"sqlite": (75, 68), "postgresql": (94, 90)}[connection.vendor]
 
 
 def test_pages_of_200_and_of_2000_cost_the_same_queries_in_every_thread(load: Load) -> None:
     """The page is remembered in a thread with a connection of its own: its queries count as well. What goes by the
     number of calls or by the clock (the budget, which sender threads ask) does not."""
     counts = {}
+    load(people(1))
+    sync()  # a first load is not watched by breakers
     for number in (200, 2000):
         load(people(number))
         CrossReference.objects.all().delete()
@@ -120,7 +122,7 @@ def queries_of_all_threads() -> Iterator[list[str]]:
 
     def note(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
         by_the_clock = threading.current_thread().name.startswith(("send", "lease"))  # once a second: cancelled?
-        if "sync_apibudget" not in sql and not by_the_clock:
+        if not by_the_clock and not sql.startswith("BEGIN") and "budget" not in sql and "sync_apiusage" not in sql:
             found.append(sql)
         return execute(sql, params, many, context)
 
