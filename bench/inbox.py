@@ -25,13 +25,13 @@ FILL = (
     PRELUDE
     + """
 number, records = int(sys.argv[1]), int(sys.argv[2])
-moment = inbox.clock.now()
-inbox.clock.now = lambda: moment
 Flow.objects.create(name="dynamics365.sale", source="dynamics365", stream="sale", target="emarsys", entity="sale")
+said = {"BusinessEventId": "SalesInvoicePostedBusinessEvent", "BusinessEventLegalEntity": "USMF",
+        "EventId": "e", "ControlNumber": 0, "InvoiceId": "CIV-0"}
+kept = inbox.row("dynamics365", json.dumps(said).encode(), {})
 def one(n):
-    said = {"BusinessEventId": "SalesInvoicePostedBusinessEvent", "BusinessEventLegalEntity": "USMF",
-            "EventId": f"e{n}", "ControlNumber": n, "InvoiceId": f"CIV-{n % records}"}
-    return inbox.row("dynamics365", json.dumps(said).encode(), {})
+    return InboxEvent(connection=kept.connection, kind=kept.kind, body=kept.body, received_at=kept.received_at,
+                      event_id=f"e{n}", order=n, keys={"sale": [f"usmf|CIV-{n % records}"]})
 for start in range(0, number, 5000):
     InboxEvent.objects.bulk_create([one(n) for n in range(start, min(start + 5000, number))])
 """
