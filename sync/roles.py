@@ -30,7 +30,14 @@ _SEGMENTS = ("view_segmentcheck", "view_segmentfinding")
 _FEED = ("view_productfeed",)
 _OBSERVED = ("view_attributionlink", "view_emarsyspurchase")
 _TECHNICAL = (
-    *("view_inboxevent", "view_mappingversion", "view_workerprocess", "view_accountcheck", "view_backfill"),
+    *(
+        "view_inboxevent",
+        "view_mappingversion",
+        "view_workerprocess",
+        "view_apibudget",
+        "view_accountcheck",
+        "view_backfill",
+    ),
     "view_fieldmapping",
 )
 _USERS = ("auth.view_user", "auth.add_user", "auth.change_user")

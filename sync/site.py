@@ -72,6 +72,7 @@ NAVIGATION = (
             Entry("Exceptions", "alert", EXCEPTIONS, "", "team=operations", Team.OPERATIONS),
             Entry("Inbox", "download", "sync_inboxevent_changelist", "sync.view_inboxevent"),
             Entry("Workers", "runs", "sync_workerprocess_changelist", "sync.view_workerprocess"),
+            Entry("API budget", "chart", "sync_apibudget_changelist", "sync.view_apibudget"),
             Entry("Accounting", "totals", "sync_accountcheck_changelist", "sync.view_accountcheck"),
         ),
     ),

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.conf import settings
 
-from sync import accounting, bulk, due, inbox, pipeline, retention, runs, watch
+from sync import accounting, bulk, due, inbox, pipeline, retention, runs, spending, watch
 from sync import segment_check as segment_checks
 from sync.models import Flow
 
@@ -55,6 +55,7 @@ def start_flow(flow: str) -> None:
 def purge() -> None:
     """Once a day: requests, replies and lists of records whose time is over; then the books are checked."""
     retention.purge()
+    spending.forget()
     accounting.purge()
     accounting.work(accounting.ask().pk)
 

@@ -3,6 +3,7 @@
 from sync.admin import (
     administration,
     arrivals,
+    budget_page,
     bulk_page,
     connections,
     exceptions,
@@ -16,6 +17,7 @@ from sync.admin import (
 __all__ = [
     "administration",
     "arrivals",
+    "budget_page",
     "bulk_page",
     "connections",
     "exceptions",

@@ -48,6 +48,7 @@ MATRIX: dict[str, tuple[str, str]] = {
     "console_mapping_discard": ("", "a"),
     "sync_inboxevent_changelist": ("av", "av"),
     "sync_workerprocess_changelist": ("av", ""),
+    "sync_apibudget_changelist": ("av", ""),
     "sync_accountcheck_changelist": ("av", "av"),
     "sync_accountcheck_ask": ("", "a"),
     "sync_productfeed_changelist": ("mav", "mav"),

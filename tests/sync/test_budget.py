@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from connectors.base import Allowance
 from connectors.errors import UnavailableError
-from sync import budget, limits
+from sync import budget, limits, spending
 from sync.budget import Budget
 from sync.models import ApiBudget, ApiUsage
 from tests.fault.conftest import environment
@@ -298,3 +298,14 @@ def test_two_connections_with_one_credential_have_one_budget(monkeypatch: pytest
     assert key("emarsys") == key("second"), "the secret is no part of it"
     monkeypatch.setenv("SECOND_CLIENT_ID", "another")
     assert key("emarsys") != key("second")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_used_is_shown_with_its_flow(load: Load) -> None:
+    load(people(5))
+    sync()
+    line = next(one for one in spending.lines() if one.budget.connections == "emarsys")
+    assert line.used == line.budget.calls > 0
+    assert dict(line.flows) == {"dynamics365.customer": line.used}
+    assert line.told()["what_to_do"] == "Nothing."
+    assert sum(bar.calls for bar in line.bars) == line.used
