@@ -28,7 +28,7 @@ from sync import (
     schedules,
     watermarks,
 )
-from sync.admin import backfill_pages, schedule_form
+from sync.admin import backfill_pages, breaker_pages, schedule_form
 from sync.admin.listing import ConsoleAdmin
 from sync.catalogue import OPEN_ISSUES
 from sync.models import AuditEvent, Flow, PendingKey, SyncIssue, SyncRun
@@ -114,6 +114,8 @@ class FlowAdmin(ConsoleAdmin):
             url("<int:pk>/run/", require_POST(self.run_view), "run"),
             url("<int:pk>/pause/", require_POST(self.pause_view), "pause"),
             url("<int:pk>/resume/", require_POST(self.resume_view), "resume"),
+            url("<int:pk>/breaker/allow/", require_POST(self.allow_view), "breaker_allow"),
+            url("<int:pk>/breaker/keep/", require_POST(self.keep_view), "breaker_keep"),
             url("<int:pk>/schedule/", self.schedule_view, "schedule"),
             url("<int:pk>/backfill/", self.backfill_view, "backfill"),
             url("<int:pk>/watermark/", self.watermark_view, "watermark"),
@@ -168,6 +170,7 @@ class FlowAdmin(ConsoleAdmin):
             "mapping_url": addresses.mapping(flow) if _maps(request, flow) else "",
             "pending": PendingKey.objects.filter(flow=flow)[:1000].count(),
             "pause": pause,
+            "stopped": breaker_pages.told(flow),
             "backfill_url": "" if backfill_preview.why_not(flow) else addresses.new_backfill(flow),
             "moved": watermarks.undoable(flow),
             "asked": asked.may_be(flow),
@@ -248,6 +251,12 @@ class FlowAdmin(ConsoleAdmin):
         except watermarks.NotMovedError as error:
             messages.error(request, str(error))
         return HttpResponseRedirect(addresses.flow(flow))
+
+    def allow_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return breaker_pages.resume_once(request, self._operated(request, pk))
+
+    def keep_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return breaker_pages.keep_paused(request, self._operated(request, pk))
 
     def schedule_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """GET shows the form (with parameters: as they would be, for the preview), POST stores it."""

@@ -60,6 +60,8 @@ MATRIX: dict[str, tuple[str, str]] = {
     "sync_flow_run": ("", "a"),
     "sync_flow_pause": ("", "a"),
     "sync_flow_resume": ("", "a"),
+    "sync_flow_breaker_allow": ("", "a"),
+    "sync_flow_breaker_keep": ("", "a"),
     "sync_flow_schedule": ("a", "a"),
     "sync_flow_backfill": ("a", "a"),
     "sync_backfill_change": ("av", ""),
@@ -180,6 +182,7 @@ def sample_objects() -> dict[str, dict[str, object]]:
         "sync_syncissue_settle": {"object_id": lost.pk, "arrived": "arrived"},
         "sync_syncissue_act": {"object_id": issue.pk, "verb": "comment"},
         **{f"sync_flow_{view}": {"pk": flow.pk} for view in ("run", "pause", "resume", "schedule", "backfill")},
+        **{f"sync_flow_breaker_{view}": {"pk": flow.pk} for view in ("allow", "keep")},
         **{f"sync_flow_watermark{view}": {"pk": flow.pk} for view in ("", "_undo")},
         **{f"sync_syncrun_{view}": {"pk": run.pk} for view in ("progress", "cancel")},
     }
