@@ -1,8 +1,10 @@
 """Finds connectors by listing packages, and connections by reading the environment."""
 
 import importlib
+import importlib.util
 import os
 import pkgutil
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -45,6 +47,26 @@ def _packages(path: "list[str] | object", prefix: str) -> list[str]:
     return names
 
 
+@cache
+def _in_package(name: str) -> Connector | None:
+    """The connector whose package stands where its name says, or the usual one of a family of that name."""
+    if (
+        not re.fullmatch(r"[a-z0-9_]+(\.[a-z0-9_]+)*", name)
+        or importlib.util.find_spec(f"connectors.{name.partition('.')[0]}") is None
+    ):
+        return None
+    try:
+        module = importlib.import_module(f"connectors.{name}")
+    except ModuleNotFoundError as error:
+        if error.name and error.name.startswith("connectors."):
+            return None
+        raise
+    found, usual = getattr(module, "connector", None), getattr(module, "USUAL", "")
+    if isinstance(found, Connector) and found.name == name:
+        return found
+    return _in_package(usual) if usual else None
+
+
 def connections(environment: Mapping[str, str] | None = None) -> Mapping[str, Connection]:
     """The connections named in CONNECTIONS (comma separated), by name in lower case.
 
@@ -64,6 +86,10 @@ def _connection(name: str, environment: Mapping[str, str]) -> Connection:
 
 
 def _connector(wanted: str, connection: str) -> Connector:
+    # Every connector brings its libraries: a process loads those it is asked for.
+    found = _in_package(wanted)
+    if found:
+        return found
     known = all_connectors()
     if wanted in known:
         return known[wanted]

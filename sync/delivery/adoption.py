@@ -51,6 +51,8 @@ class Adoption:
     claimed: dict[str, str] = field(default_factory=dict)
     latest: dict[str, str] = field(default_factory=dict)
     others: dict[int, str] | None = None
+    keys: dict[str, str] = field(default_factory=dict)
+    """The key in the target of each record that was looked at last."""
 
     def prepare(self) -> None:
         """Builds the index when nothing is linked yet. A part looks into a target that its run found empty no
@@ -74,6 +76,7 @@ class Adoption:
 
     def match(self, records: Sequence[Record]) -> Mapping[str, Match]:
         """A match for every record the target may already hold, by record key."""
+        self.keys = {record.key: self.inlet.identify(record) for record in records}
         if not records:
             return {}
         self.prepare()
@@ -88,16 +91,16 @@ class Adoption:
         claimed = {key: self._claim(key, match) for key, match in found.items()}
         if self.run.parent_id:
             claimed |= self._of_other_parts({match.target_id: key for key, match in found.items() if match.adopt})
-        return claimed | self._same_key(records, found) | self._of_others(records, found)
+        return claimed | self._same_key(found) | self._of_others(found)
 
-    def _of_others(self, records: Sequence[Record], found: Mapping[str, Match]) -> dict[str, Match]:
+    def _of_others(self, found: Mapping[str, Match]) -> dict[str, Match]:
         """Records whose key another ERP's customer has at the same target: two people, one number."""
         if self.others is None:
             same = Flow.objects.filter(target=self.flow.target, entity=self.flow.entity).exclude(pk=self.flow.pk)
             self.others = dict(same.values_list("pk", "source"))
         if not self.others:
             return {}
-        keys = {record.key: self.inlet.identify(record) for record in records}
+        keys = self.keys
         where = f"flow_id IN ({', '.join(['%s'] * len(self.others))}) AND state = 'active' AND target_id <> ''"
         columns = ["target_key", "source_id", "flow_id"]
         rows = storage.fetch(CrossReference, columns, "target_key", list(keys.values()), where, [*self.others])
@@ -108,10 +111,9 @@ class Adoption:
             if key in owners
         }
 
-    def _same_key(self, records: Sequence[Record], found: Mapping[str, Match]) -> dict[str, Match]:
+    def _same_key(self, found: Mapping[str, Match]) -> dict[str, Match]:
         """Records that would write a key which another record's contact carries (one number in two companies)."""
-        keys = {record.key: self.inlet.identify(record) for record in records}
-        keys = {source_id: key for source_id, key in keys.items() if key != source_id}
+        keys = {source_id: key for source_id, key in self.keys.items() if key != source_id}
         linked = f"{storage.BY_KEY} AND state = 'active' AND target_id <> ''"
         owners = dict(
             storage.fetch(
@@ -152,14 +154,14 @@ class Adoption:
 
     def _from_index(self, record: Record) -> Match:
         assert self.by_key is not None
-        own = self.by_key.get(self.inlet.identify(record), [])
+        own = self.by_key.get(self.keys[record.key], [])
         if own:
             return _choose(own, adopt=False)
         email = record.email if isinstance(record, Customer) else ""
         return _choose(self.by_email.get(email, []) if email else [], adopt=True)
 
     def _from_observed(self, record: Record, observed: Sequence[Observed]) -> Match:
-        own = [seen.target_id for seen in observed if seen.key == self.inlet.identify(record)]
+        own = [seen.target_id for seen in observed if seen.key == self.keys[record.key]]
         if own:
             return _choose(own, adopt=False)
         return _choose([seen.target_id for seen in observed if not seen.key], adopt=True)

@@ -168,13 +168,21 @@ def _reject(work: Work, row: Row, error: RecordError, result: PageResult) -> Non
     result.findings.append(Finding(error.kind, key, error.field, error.message, error.value, details=_evidence(row)))
 
 
-_KEYS = ("key", "customer", "into")
+_NAMES: dict[str, tuple[str, ...]] = {}
+
+
+def _keys_of(kind: type) -> tuple[str, ...]:
+    """The attributes of such a record that are remembered as keys."""
+    if (known := _NAMES.get(kind.__qualname__)) is not None:
+        return known
+    named = {name for base in kind.__mro__ for name in vars(base).get("__annotations__", ())}
+    return _NAMES.setdefault(kind.__qualname__, tuple(name for name in ("key", "customer", "into") if name in named))
 
 
 def _fit(record: Record | Gone | Excluded) -> None:
     """Raises RecordError where a key is none that can be remembered."""
-    for name in _KEYS:
-        text: str = getattr(record, name, "")
+    for name in _keys_of(type(record)):
+        text: str = getattr(record, name)
         if len(text) > LONGEST_KEY or not ((text.isascii() and "\x00" not in text) or storable(text)):
             why = f"{name.capitalize()} has {len(text):,} characters or some that cannot be stored; {LONGEST_KEY} fit."
             raise RecordError("does_not_fit", name, why, text[:100])

@@ -12,7 +12,7 @@ from connectors.records import Customer, Record
 from sync import clock, pending, storage
 from sync.catalogue import Bucket, LinkState
 from sync.delivery import exclusions, keyed, parents
-from sync.delivery.adoption import Match, contested
+from sync.delivery.adoption import NOBODY, Match, contested
 from sync.delivery.consents import withheld
 from sync.delivery.gone import Departed
 from sync.delivery.page import LONGEST_KEY, Candidate, PageResult, Work, candidates, fault_findings
@@ -196,7 +196,7 @@ def _sort(
                 page.kept_back.append((candidate, target_id, state))
         else:
             record = owned.get(candidate.key, candidate.record)
-            match = matches.get(candidate.key, Match(target_id))
+            match = matches.get(candidate.key) or (Match(target_id) if target_id else NOBODY)
             _decide(work, candidate, record, match, (state, sent), page, result)
     return page
 
@@ -258,11 +258,14 @@ def _decide(
     (page.untouched if same else page.changed).append(linked)
 
 
+_NOT_KNOWN = Known()
+
+
 def _linked(work: Work, candidate: Candidate, record: Record, match: Match, result: PageResult) -> Linked | None:
     inlet = work.route.inlet
     try:
-        target_key = _target_key(inlet, record)
-        payload, faults = inlet.encode(record, Known(match.target_id))
+        target_key = _target_key(inlet, record, work.adoption.keys.get(record.key))
+        payload, faults = inlet.encode(record, Known(match.target_id) if match.target_id else _NOT_KNOWN)
         digest = work.payload_digest(payload.body)
         if match.adopt:
             payload, faults = inlet.encode(record, Known(match.target_id, adopt=True))
@@ -274,8 +277,8 @@ def _linked(work: Work, candidate: Candidate, record: Record, match: Match, resu
     return Linked(candidate, record, match.target_id, target_key, digest, payload)
 
 
-def _target_key(inlet: Inlet, record: Record) -> str:
-    key = inlet.identify(record)
+def _target_key(inlet: Inlet, record: Record, identified: str | None) -> str:
+    key = inlet.identify(record) if identified is None else identified
     if len(key) > LONGEST_KEY or not storable(key):
         raise RecordError("does_not_fit", "account", f"Its key in the target has {len(key):,} characters.", key[:100])
     return key
