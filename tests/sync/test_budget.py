@@ -309,3 +309,13 @@ def test_what_is_used_is_shown_with_its_flow(load: Load) -> None:
     assert dict(line.flows) == {"dynamics365.customer": line.used}
     assert line.told()["what_to_do"] == "Nothing."
     assert sum(bar.calls for bar in line.bars) == line.used
+
+
+@pytest.mark.django_db
+def test_an_urgent_call_goes_through_when_bulk_has_used_all_it_may(clock: Clock) -> None:
+    bulk = worker(200)
+    for _ in range(200 - budget.reserve(200)):
+        bulk.acquire()
+    start = clock.passed
+    worker(200).acquire(urgent=True)
+    assert clock.passed - start < 1
