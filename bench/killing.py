@@ -4,7 +4,7 @@ import json
 import random
 import zlib
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Protocol
@@ -55,17 +55,18 @@ class Company:
         return run
 
 
-def haunt(company: Company, kills: int, longest: float) -> Toll:
-    """A kill at each named moment and at `kills` random ones, `longest` seconds into a life at most."""
+def haunt(company: Company, kills: int, longest: float, points: Iterable[str] = tuple(POINTS)) -> Toll:
+    """A kill at each of these named moments and at `kills` random ones, `longest` seconds into a life at most."""
     toll = Toll()
-    for point in POINTS:
+    for point in points:
         if point not in AT_THE_END:
             _at(company, toll, point)
     for _ in range(kills):
         while not _after(company, toll, company.rng.uniform(0, longest)):
             company.edit()
-    for point in AT_THE_END:
-        _at(company, toll, point)
+    for point in points:
+        if point in AT_THE_END:
+            _at(company, toll, point)
     return toll
 
 
