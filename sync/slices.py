@@ -195,18 +195,22 @@ class Slice:
         healed = issues.healed(self.route, still_open)
         if result.findings and self.route.inlet.readable:
             value.at_risk(self.route.flow, result.findings)
-        with transaction.atomic():
-            crashpoint("before_remember")
-            result.write()
-            issues.raise_all(self.route.flow, run.whole_id, result.findings)
-            issues.settle(self.route.flow, run.whole_id, result, still_open, healed)
-            ledger.after_page(self.route.flow, result)
-            if not result.interrupted:
-                self._count(result, resume, watermark, forced)
-            else:
-                self.lease.change(writes=F("writes") + result.requests, **breaker_watch.counted(result, forced))
-                breaker_watch.count_with(run, result, forced)
-            crashpoint("in_remember")
+        try:
+            with transaction.atomic():
+                crashpoint("before_remember")
+                result.write()
+                issues.raise_all(self.route.flow, run.whole_id, result.findings)
+                issues.settle(self.route.flow, run.whole_id, result, still_open, healed)
+                ledger.after_page(self.route.flow, result)
+                if not result.interrupted:
+                    self._count(result, resume, watermark, forced)
+                else:
+                    self.lease.change(writes=F("writes") + result.requests, **breaker_watch.counted(result, forced))
+                    breaker_watch.count_with(run, result, forced)
+                crashpoint("in_remember")
+        except LeaseLostError:  # a machine that slept may have put an older value over a newer one
+            pending.note(self.route.flow, result.sent, "lost_lease")
+            raise
         crashpoint("after_remember")
         run.refresh_from_db()
 

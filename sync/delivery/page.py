@@ -111,6 +111,8 @@ class PageResult:
     kept_back: list[str] = field(default_factory=list)
     """Keys that a gate kept back as they are not what was planned; each is in a bucket, too."""
     requests: int = 0
+    sent: list[str] = field(default_factory=list)
+    """Keys that left for a target where the newest value counts: sent again if another worker has taken over."""
     days: set[date] = field(default_factory=set)
     totals: dict[tuple[str, str], Decimal] = field(default_factory=dict)
     """(company, document) → its total in the ERP, where the ledger has another."""

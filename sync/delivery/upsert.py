@@ -106,6 +106,7 @@ def _answered(
 ) -> PageResult:
     _wait(work, requests, started)
     result.requests = sum(request.calls for request in requests)
+    result.sent = [one.key for sent in requests if sent.calls for one in sent.batch]
     result.interrupted = next((request.error for request in requests if request.error), None)
     rows = _link_rows(work, page, requests, result)
     fresh = [row for row in rows if row[1] not in links]
