@@ -107,14 +107,14 @@ def test_thirty_percent_are_noticed_on_the_first_page(
     monkeypatch: pytest.MonkeyPatch, customers: tuple[Flow, Erp, Platform]
 ) -> None:
     flow, erp, platform = customers
-    breakers.edit(flow, "mass_change", on=True, percent=20, minimum=10, user=None)
+    breakers.edit(flow, "mass_change", on=True, percent=30, minimum=10, user=None)
     pages_of(monkeypatch, erp, 50, total=True)
     for row in erp.rows[::3]:
         row["city"] = "Elsewhere"
     assert run(flow).state == "failed"
     assert platform.sent == []
     numbers = stopped_by(flow).cause["numbers"]
-    assert (numbers["seen"], numbers["projected"], numbers["limit"]) == (100, 133, 80)
+    assert (numbers["seen"], numbers["projected"], numbers["limit"]) == (100, 133, 120)
 
 
 def test_without_a_total_no_more_than_the_limit_leaves(
