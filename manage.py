@@ -6,6 +6,9 @@ import sys
 
 from django.core.management import execute_from_command_line
 
+from integration_console.memory import keep_few_arenas
+
 if __name__ == "__main__":
+    keep_few_arenas()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "integration_console.settings")
     execute_from_command_line(sys.argv)

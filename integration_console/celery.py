@@ -4,7 +4,10 @@ import os
 
 from celery import Celery
 
+from integration_console.memory import keep_few_arenas
 from integration_console.watchdog import Watchdog
+
+keep_few_arenas()
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "integration_console.settings")
 
