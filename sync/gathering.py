@@ -13,8 +13,8 @@ from connectors.base import Page, Row
 
 Digested = tuple[Row, bytes]
 PATIENCE = 30.0
-"""Seconds after which an unfilled request goes out all the same: no more than this is read again after a crash. Shorter,
-and one change in a thousand would cost a request each few seconds."""
+"""Seconds after which an unfilled request goes out all the same: no more than this is read again after a crash.
+Shorter, and one change in a thousand would cost a request each few seconds."""
 
 
 @dataclass
