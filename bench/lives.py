@@ -6,6 +6,7 @@ of a dead worker is over at once here: its death is certain, and waiting for it 
 
 import json
 import os
+import pkgutil
 import select
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -114,13 +116,26 @@ def _born(order: Mapping[str, Any]) -> int:
     return os.waitpid(child, 0)[1]
 
 
+def _load() -> None:
+    """All that a life needs, before the first is born."""
+    import pycountry
+
+    from connectors import dynamics365, emarsys
+    from sync import pipeline
+
+    assert pipeline
+    pycountry.countries.get(alpha_2="GB")
+    pycountry.languages.get(alpha_2="en")
+    for package in (dynamics365, emarsys):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            import_module(module.name)
+
+
 def main() -> None:
     import django
 
     django.setup()
-    from sync import pipeline  # all that a life needs is loaded before the first is born
-
-    assert pipeline
+    _load()
     for line in sys.stdin:
         print(_born(json.loads(line)), flush=True)
 
