@@ -141,8 +141,8 @@ def trip(lease: Lease, stop: BreakerTripped) -> None:
     message = f"{kind.title}: {stop.told} {stop.limit_told} {stop.prevented}"
     with transaction.atomic():
         runs.finish(lease, RunState.FAILED, f"Stopped before damage. {message} {cause['sent']}")
-        if lease.run.parent_id:
-            parts.stop_others(lease.run)
+        if lease.run.parent:
+            parts.stop(lease.run.parent)
         breaker = flow.breakers.filter(kind=kind.name).first()
         breaker = breaker or Breaker(flow=flow, kind=kind.name, **defaults(kind))
         breaker.tripped_at, breaker.run, breaker.cause, breaker.allowed_once = clock.now(), run, cause, False
@@ -232,6 +232,8 @@ def resume_once(flow: Flow, kind: str, user: Any, reason: str = "", request: Htt
         if breaker is None or breaker.kind != kind:
             raise NotTrippedError(f"No breaker {kind} stops {flow.name}.")
         numbers, stopped = breaker.cause.get("numbers", {}), breaker.run
+        if stopped is not None and stopped.active:  # its record would be taken for the run that goes on
+            raise NotTrippedError(f"Run {stopped.pk} has not ended yet: its parts finish their page. Try again soon.")
         runs.resume(
             flow,
             user,

@@ -127,22 +127,24 @@ def stopped(run: SyncRun) -> bool:
     return SyncRun.objects.filter(parent_id=run.pk, state__in=[RunState.FAILED, RunState.LOST]).exists()
 
 
-def stop_others(part: SyncRun) -> None:
-    """In the commit that fails this part: nothing more of its run is read."""
-    others = SyncRun.objects.filter(parent_id=part.parent_id).exclude(pk=part.pk)
-    others.filter(state__in=ACTIVE_RUNS).update(cancel_requested=True)
-    idle = others.filter(state__in=[RunState.QUEUED, RunState.WAITING])
-    idle.update(state=RunState.CANCELLED, finished_at=clock.now(), message="Another part was stopped.")
+def stop(run: SyncRun) -> None:
+    """Nothing more of this run is read: parts that nobody works on end here, the others after their page."""
+    found = SyncRun.objects.filter(parent_id=run.pk)
+    found.filter(state__in=ACTIVE_RUNS).update(cancel_requested=True)
+    idle = found.filter(state__in=[RunState.QUEUED, RunState.WAITING])
+    idle.update(state=RunState.CANCELLED, finished_at=clock.now(), message="The run was stopped before this part.")
 
 
 def ended(part: SyncRun) -> None:
     """The last part that ends lets its run go on at once; one that fails stops the others after their page."""
+    if part.parent is None or part.parent_id is None:
+        return
     if part.state in (RunState.FAILED, RunState.LOST):
-        SyncRun.objects.filter(parent_id=part.parent_id, state__in=ACTIVE_RUNS).update(cancel_requested=True)
-    siblings = SyncRun.objects.filter(parent_id=part.parent_id, state__in=ACTIVE_RUNS)
-    if part.parent_id and not siblings.exists():
-        lent = SyncRun.objects.filter(pk=part.parent_id, state=RunState.RUNNING, holder="")
-        lent.update(lease_until=clock.now())
+        stop(part.parent)
+    if not under_way(part.parent):
+        now, run = clock.now(), SyncRun.objects.filter(pk=part.parent_id)
+        run.filter(state=RunState.RUNNING, holder="").update(lease_until=now)
+        run.filter(state=RunState.WAITING).update(wait_until=now)
         runs.ring_for(part.parent_id)
 
 

@@ -154,18 +154,43 @@ def _slice(lease: Lease, seconds: float | None) -> bool:
 def _shared(slice_: Slice) -> bool:
     """Others read the parts; keys that somebody asked for are looked at meanwhile. True until all parts have ended,
     and when one of them did not end well."""
-    lease = slice_.lease
-    while slice_.pending():
-        pass
-    if parts.under_way(lease.run):
+    lease, run = slice_.lease, slice_.lease.run
+    if parts.stopped(run) or SyncRun.objects.filter(pk=run.pk, cancel_requested=True).exists():
+        parts.stop(run)  # a cancel may have come before there were any
+    else:
+        _look_meanwhile(slice_)
+    if parts.under_way(run):
         runs.lend(lease, parts.LOOK_AGAIN)
         return True
-    failed = parts.gather(lease)
-    if failed is not None:
-        stopped = failed.state == RunState.CANCELLED
-        state = RunState.CANCELLED if stopped else RunState.FAILED
-        runs.finish(lease, state, failed.message if stopped else f"Part {failed.part}: {failed.message}")
+    with transaction.atomic():
+        failed = parts.gather(lease)
+        if failed is not None:
+            stopped = failed.state == RunState.CANCELLED
+            state = RunState.CANCELLED if stopped else RunState.FAILED
+            runs.finish(lease, state, failed.message if stopped else f"Part {failed.part}: {failed.message}")
     return failed is not None
+
+
+def _look_meanwhile(slice_: Slice) -> None:
+    """Keys that somebody asked for. What is wrong with them shows when the parts have ended: the run cannot wait,
+    fail or trip while they read."""
+    try:
+        while slice_.pending():
+            pass
+    except (ConnectorError, BreakerTripped) as error:
+        log.warning("Run %s: what was asked for waits for its parts: %s", slice_.lease.run.pk, type(error).__name__)
+
+
+def _may_end(lease: Lease) -> bool:
+    """A divided run ends after its parts: they are stopped, and what they did is taken over."""
+    if not lease.run.divided:
+        return True
+    parts.stop(lease.run)
+    if parts.under_way(lease.run):
+        runs.lend(lease, parts.LOOK_AGAIN, lease.run.attempt)
+        return False
+    parts.gather(lease)
+    return True
 
 
 def _take_back(lease: Lease) -> None:
@@ -349,6 +374,8 @@ def _complete(route: Route, lease: Lease, watch: Watch) -> None:
 
 
 def _give_up(lease: Lease) -> None:
+    if not _may_end(lease):
+        return
     message = "The worker died again and again, and no record could be found that is to blame."
     _open_run_issue(lease, "run_lost", message)
     runs.finish(lease, RunState.LOST, message)
@@ -357,6 +384,8 @@ def _give_up(lease: Lease) -> None:
 def _wait(lease: Lease, error: UnavailableError) -> None:
     """The run waits in the database and goes on by itself; after the policy's last wait it fails."""
     try:
+        if lease.run.failures >= len(WAITS) and not _may_end(lease):
+            return
         failures = lease.run.failures + 1
         lease.change(failures=failures)
         _open_run_issue(lease, "run_unavailable", error.message, error)
@@ -379,8 +408,9 @@ def _trip(lease: Lease, stop: BreakerTripped) -> None:
 def _fail(lease: Lease, error: ConnectorError) -> None:
     kind = "run_configuration" if isinstance(error, ConfigurationError) else "run_unexpected"
     try:
-        _open_run_issue(lease, kind, error.message, error)
-        runs.finish(lease, RunState.FAILED, f"{error.message} {error.remedy}".strip())
+        if _may_end(lease):
+            _open_run_issue(lease, kind, error.message, error)
+            runs.finish(lease, RunState.FAILED, f"{error.message} {error.remedy}".strip())
     except LeaseLostError:
         log.warning("Run %s was taken over by another worker", lease.run.pk)
 

@@ -209,9 +209,9 @@ def hand_over(lease: Lease) -> None:
     ring_for(lease.run.pk)
 
 
-def lend(lease: Lease, seconds: float) -> None:
+def lend(lease: Lease, seconds: float, attempt: int = 0) -> None:
     """Parts are at work: the run is looked at again when the time is over, or when the last part has ended."""
-    lease.change(holder="", lease_until=clock.now() + timedelta(seconds=seconds), attempt=0)
+    lease.change(holder="", lease_until=clock.now() + timedelta(seconds=seconds), attempt=attempt)
 
 
 def abandon(lease: Lease) -> None:
@@ -234,13 +234,17 @@ def wait(lease: Lease, seconds: float, message: str) -> None:
 
 
 def cancel(run: SyncRun, user: Any) -> None:
-    """A queued or waiting run ends at once, a running one before its next request."""
+    """A queued or waiting run ends at once, a running one before its next request. One that is divided ends when it
+    has taken over what its parts did."""
     history.record("cancel run", run, actor=user, before={"state": run.state})
     its = Q(pk=run.pk) | Q(parent_id=run.pk)
     SyncRun.objects.filter(its, state__in=ACTIVE_RUNS).update(cancel_requested=True)
-    SyncRun.objects.filter(its, state__in=[RunState.QUEUED, RunState.WAITING]).update(
-        state=RunState.CANCELLED, finished_at=clock.now(), message="Cancelled before it went on."
+    now = clock.now()
+    SyncRun.objects.filter(its, state__in=[RunState.QUEUED, RunState.WAITING], divided=False).update(
+        state=RunState.CANCELLED, finished_at=now, message="Cancelled before it went on."
     )
+    if SyncRun.objects.filter(pk=run.pk, state=RunState.WAITING, divided=True).update(wait_until=now):
+        transaction.on_commit(lambda: ring_for(run.pk))
 
 
 def pause(flow: Flow, note: str, user: Any, until: datetime | None = None) -> None:

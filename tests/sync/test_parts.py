@@ -4,7 +4,7 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from sync import addresses, flows, parts, pending, progress, runs
+from sync import accounting, addresses, flows, parts, pending, progress, runs
 from sync.delivery.adoption import Adoption, Match
 from sync.limits import limits_for
 from sync.management import foreground
@@ -237,3 +237,66 @@ def test_invoices_are_divided_by_day_and_number(load: Load) -> None:
     assert len(run.parts) == 3
     assert LedgerEntry.objects.filter(state="accepted", run=run).count() == len(control.sales()) == 80
     assert flow("sale").watermark == "2026-03-28"
+
+
+def test_a_run_that_is_cancelled_while_it_is_paused_takes_its_parts_over(load: Load) -> None:
+    load(people(60), DYNAMICS365_PAGE_SIZE="10")
+    run = worked(started())
+    first = worked(parts.of(run)[0])
+    runs.pause(flow(), "Stocktaking", None)
+    for part in parts.of(run)[1:]:
+        worked(part)
+    run = worked(run_free(run))
+    assert (run.state, first.state) == ("waiting", "completed")
+    runs.cancel(run, None)
+    run.refresh_from_db()
+    assert run.pk in runs.due()
+    run = worked(run)
+    assert (run.state, run.read, buckets(run)) == ("cancelled", 20, {"accepted": 20})
+    assert accounting.of(run).said == []
+    assert SyncRun.objects.get() == run
+    assert not PartClaim.objects.exists()
+
+
+def test_a_cancel_that_comes_while_the_run_is_divided_reaches_its_parts(load: Load) -> None:
+    load(people(60))
+    run = worked(started())
+    SyncRun.objects.filter(pk=run.pk).update(cancel_requested=True)  # before there were any
+    run = worked(run_free(run))
+    run = worked(run_free(run))
+    assert (run.state, run.accepted) == ("cancelled", 0)
+
+
+def test_keys_that_cannot_be_read_do_not_end_a_run_before_its_parts(load: Load) -> None:
+    control = load(people(60))
+    run = worked(started())
+    pending.ask(flow(), ["usmf|C-7"], "retry")
+    control.fault("status", system="dynamics365", code=403, times=0)
+    run = worked(run_free(run))
+    assert (run.state, run.divided) == ("running", True)
+    control.heal()
+    for part in parts.of(run):
+        worked(part)
+    run = worked(run)
+    assert (run.state, run.read) == ("completed", 61), run.message
+
+
+def test_what_ends_a_divided_run_ends_its_parts_first(load: Load) -> None:
+    load(people(60), DYNAMICS365_PAGE_SIZE="10")
+    run = worked(started())
+    worked(parts.of(run)[0])
+    SyncRun.objects.filter(pk=run.pk).update(attempt=99)
+    run = worked(run_free(run))
+    assert (run.state, run.read, buckets(run)) == ("lost", 20, {"accepted": 20})
+    assert SyncRun.objects.get() == run
+    assert buckets(to_the_end(started())) == {"accepted": 40, "unchanged": 20}
+
+
+def test_nothing_is_sent_for_a_divided_run_once_its_flow_is_paused(load: Load) -> None:
+    control = load(people(60))
+    run = worked(started())
+    SyncRun.objects.filter(pk=parts.of(run)[0].pk).update(state="failed", message="Stopped before damage.")
+    pending.ask(flow(), ["usmf|C-7"], "retry")
+    runs.pause(flow(), "Breaker", None)
+    worked(run_free(run))
+    assert control.writes() == []
