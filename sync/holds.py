@@ -1,5 +1,8 @@
 """Links that wait for a customer: told as one exception a customer, and released when its contact is confirmed."""
 
+from collections import defaultdict
+from collections.abc import Sequence
+
 from django.db.models import Count, Q, QuerySet
 
 from sync import issues, pending
@@ -46,22 +49,29 @@ def release(customers_flow: Flow) -> None:
     excluded = links.filter(state=LinkState.EXCLUDED)
     merged = links.filter(state=LinkState.SUPERSEDED, superseded_by__isnull=False)
     source, target = customers_flow.source, customers_flow.target
-    for flow in Flow.objects.filter(source=source, target=target).exclude(pk=customers_flow.pk):
-        there = Q(target_key__in=confirmed.values("source_id"))
-        decided = Q(target_key__in=merged.values("source_id")) | Q(target_key__in=excluded.values("source_id"))
-        held, let_in = Q(there | decided, state=LinkState.HELD), Q(there, state=LinkState.EXCLUDED)
-        _ask(flow, CrossReference.objects.filter(held | let_in, flow=flow, target_id=""))
-    for flow in Flow.objects.filter(source=target, target=source):
-        _ask(flow, waiting(flow, LinkState.EXCLUDED).filter(target_key__in=confirmed.values("target_key")))
+    among = Flow.objects.filter(Q(source=source, target=target) | Q(source=target, target=source))
+    flows = list(among.exclude(pk=customers_flow.pk))
+    beside = [flow for flow in flows if flow.source == source]
+    back = [flow for flow in flows if flow.source != source]
+    there = Q(target_key__in=confirmed.values("source_id"))
+    decided = Q(target_key__in=merged.values("source_id")) | Q(target_key__in=excluded.values("source_id"))
+    held, let_in = Q(there | decided, state=LinkState.HELD), Q(there, state=LinkState.EXCLUDED)
+    unsent = CrossReference.objects.filter(target_id="")  # the index goes by target_id
+    _ask(beside, unsent.filter(held | let_in))
+    _ask(back, unsent.filter(state=LinkState.EXCLUDED, target_key__in=confirmed.values("target_key")))
 
 
 def waiting(flow: Flow, state: LinkState) -> QuerySet[CrossReference]:
     return CrossReference.objects.filter(flow=flow, target_id="", state=state)  # the index goes by target_id
 
 
-def _ask(flow: Flow, links: QuerySet[CrossReference]) -> None:
-    keys = list(links.values_list("source_id", flat=True))
-    if keys and flow.paused:
-        pending.note(flow, keys, "released")
-    elif keys:
-        pending.ask(flow, keys, "released")
+def _ask(flows: Sequence[Flow], links: QuerySet[CrossReference]) -> None:
+    """One look for all of them: it is made after every run, and mostly in vain."""
+    keys: dict[int, list[str]] = defaultdict(list)
+    if flows:
+        for flow_id, key in links.filter(flow__in=flows).values_list("flow_id", "source_id"):
+            keys[flow_id].append(key)
+    for flow in flows:
+        if flow.pk in keys:
+            ask = pending.note if flow.paused else pending.ask
+            ask(flow, keys[flow.pk], "released")

@@ -25,10 +25,11 @@ STATES = (
 )
 
 
-def give_up_lost_requests(run: SyncRun) -> None:
+def give_up_lost_requests(run: SyncRun, counted: bool) -> None:
     """Requests that a dead worker left without an outcome.
 
-    A sale among them is unknown from now on: it goes to a person. A contact is simply sent again.
+    A sale among them is unknown from now on: it goes to a person. A contact is simply sent again. `counted` says
+    whether what is sent counts, as sales do: only these stand in the ledger.
     """
     lost = Delivery.objects.filter(flow_id=run.flow_id, outcome="").exclude(run=run, epoch=run.epoch)
     # What another part is sending at this moment is not lost.
@@ -40,7 +41,8 @@ def give_up_lost_requests(run: SyncRun) -> None:
         delivery.message = "The worker died before the answer was written down."
         delivery.finished_at = clock.now()
         delivery.save(update_fields=["outcome", "message", "finished_at"])
-    unknown_outcomes(run.flow, run.whole_id)
+    if counted:
+        unknown_outcomes(run.flow, run.whole_id)
 
 
 def unknown_outcomes(flow: Flow, run_id: int | None) -> None:

@@ -132,7 +132,7 @@ def _slice(lease: Lease, seconds: float | None) -> bool:
             hurry=hurry(reading, sending), narrow=narrow,
         )  # fmt: skip
         if not plans.is_preview(run):
-            ledger.give_up_lost_requests(run)
+            ledger.give_up_lost_requests(run, route.inlet.effect is Effect.ONCE)
         mappings.remember(lease, route, fields)
         if _stop_asked(slice_):
             return False
@@ -227,7 +227,8 @@ def _steps(slice_: Slice, backfill: Backfill | None, over: Callable[[], bool]) -
         while slice_.pending():
             yield
     slice_.settle()
-    slice_.lease.change(scan_done=True)
+    if not run.scan_done:  # the last page says it already
+        slice_.lease.change(scan_done=True)
 
 
 def _start_over(lease: Lease, error: ExpiredWatermarkError) -> None:
@@ -350,7 +351,8 @@ def _complete(route: Route, lease: Lease, watch: Watch) -> None:
         plans.finish(route, lease)
         return
     watch.judge()
-    ledger.after_run(flow, run)
+    if route.inlet.effect is Effect.ONCE:
+        ledger.after_run(flow, run)
     if route.inlet.after:
         holds.after_run(flow, run.pk)
     else:

@@ -179,7 +179,10 @@ def write_outcomes(requests: Sequence[Request]) -> None:
 def committed(
     work: Work, planned: Sequence[Sequence[Encoded]], noted: Callable[[Work, Sequence[Request]], None]
 ) -> list[Request]:
-    """The first commit on its own; what `noted` writes belongs to it."""
+    """The first commit on its own; what `noted` writes belongs to it. Where nothing leaves there is nothing to
+    commit."""
+    if not planned:
+        return []
     with transaction.atomic():
         requests = intend(work, planned)
         noted(work, requests)

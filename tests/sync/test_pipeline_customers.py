@@ -95,7 +95,7 @@ def test_a_page_costs_as_many_queries_whatever_its_size(load: Load, monkeypatch:
         counts[number] = len(first), len(second)
     assert counts[10] == counts[1000], counts
     # PostgreSQL is asked for its clock, too; what goes through psycopg alone is not counted.
-    assert counts[1000] <= {"sqlite": (75, 68), "postgresql": (94, 90)}[connection.vendor]
+    assert counts[1000] <= {"sqlite": (63, 53), "postgresql": (77, 68)}[connection.vendor]
 
 
 def test_pages_of_200_and_of_2000_cost_the_same_queries_in_every_thread(load: Load) -> None:
