@@ -1,5 +1,6 @@
 """A system's answer: read as a type, or shown without what nobody may read."""
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,9 @@ from connectors.errors import UnexpectedReplyError
 T = TypeVar("T")
 CLOCK_TOLERANCE = 120.0
 """Seconds by which two clocks may differ without a word: tokens and signatures are good for five minutes."""
+
+LONGEST_ASKED = 86_400.0
+"""Seconds: nobody means to be left alone for longer than a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +71,22 @@ class Reply:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds from a Retry-After header in either form (RFC 9110 10.2.3); None when absent or unreadable."""
+    """Seconds from a Retry-After header in either form (RFC 9110 10.2.3), a day at most; None when absent or
+    unreadable."""
     text = headers.get("Retry-After", "").strip()
-    if not text:
-        return None
     try:
-        return max(0.0, float(text))
+        seconds = float(text)
     except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
-    except (TypeError, ValueError):
-        return None
+        try:
+            seconds = parsedate_to_datetime(text).timestamp() - time.time()
+        except (TypeError, ValueError, OverflowError):
+            return None
+    return sensible(seconds)
+
+
+def sensible(seconds: float) -> float | None:
+    """A wait that somebody asked for, between nothing and a day; None for what is no number."""
+    return min(max(0.0, seconds), LONGEST_ASKED) if math.isfinite(seconds) else None
 
 
 def what_is_wrong(body: bytes, error: Exception | None) -> str:

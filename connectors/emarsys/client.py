@@ -22,6 +22,7 @@ from connectors.errors import ConfigurationError
 from connectors.extra import ExtraField, TargetField
 from connectors.http import Http
 from connectors.records import Record
+from connectors.reply import retry_after, sensible
 
 STREAMS: Mapping[str, Stream] = {
     "consent": Stream("consent", Change.WINDOW, consent.key, consent.map_row),
@@ -259,10 +260,11 @@ class Emarsys:
 
 
 def _until_reset(headers: Mapping[str, str]) -> float | None:
-    """Seconds until the window ends: Retry-After if given, else the reset header, else a minute (contract 2.4)."""
-    if headers.get("Retry-After", "").strip():
-        return None
+    """Seconds until the window ends: Retry-After if it says so, else the reset header, else a minute (contract 2.4)."""
+    if (asked := retry_after(headers)) is not None:
+        return asked
     try:
-        return max(0.0, float(headers["X-RateLimit-Reset"]) - time.time() - replies.server_ahead(headers))
+        reset = sensible(float(headers["X-RateLimit-Reset"]) - time.time() - replies.server_ahead(headers))
     except (KeyError, ValueError):
-        return 60.0
+        reset = None
+    return 60.0 if reset is None else reset

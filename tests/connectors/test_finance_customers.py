@@ -8,6 +8,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from connectors.base import Page
+from connectors.dynamics365.finance.columns import CUSTOMER_MAPPED
 from connectors.errors import ConfigurationError, RecordError, UnavailableError, UnexpectedReplyError
 from tests.connectors.conftest import Open
 from tests.connectors.odata_server import ODataServer, customer, json_response
@@ -258,18 +259,36 @@ EDMX = """<?xml version="1.0" encoding="utf-8"?>
 
 
 def edmx(*columns: str) -> bytes:
-    return EDMX.format(properties="".join(f'<Property Name="{name}" Type="Edm.String"/>' for name in columns)).encode()
+    """`columns` are names, or `name:type`."""
+    typed = [one if ":" in one else f"{one}:Edm.String" for one in columns]
+    properties = [f'<Property Name="{name}" Type="{kind}"/>' for name, _, kind in (one.partition(":") for one in typed)]
+    return EDMX.format(properties="".join(properties)).encode()
 
 
-def test_columns_that_the_tenant_does_not_have_are_not_asked_for(system: ODataServer, finance: Open) -> None:
+NONE_OF_THEM = ",".join(f"{name}=" for name in CUSTOMER_MAPPED)
+MAPPED = ["CustomerAccount", *CUSTOMER_MAPPED]
+
+
+def test_columns_that_the_tenant_does_not_have_are_not_asked_for_and_blank_nothing(
+    system: ODataServer, finance: Open
+) -> None:
     system.metadata = edmx("CustomerAccount", "PartyType", "LoyaltyTier")
-    list(finance().read("customer", ""))
+    source: Any = finance(CUSTOMERS_COLUMNS=NONE_OF_THEM)
+    (page,) = source.read("customer", "")
     assert system.asked[0].args["$select"] == "dataAreaId,CustomerAccount,PartyType,LoyaltyTier"
+    unreadable = source.streams["customer"].map(page.rows[0]).record.unreadable
+    assert {"email", "first_name", "last_name", "street", "city", "postcode", "phone", "language"} <= set(unreadable)
 
 
 @pytest.mark.parametrize(
     ("settings", "columns", "named"),
-    [({}, ["PartyType"], "CustomerAccount"), ({"CUSTOMERS_SET": "CustomersV9"}, ["CustomerAccount"], "CustomersV9")],
+    [
+        ({}, ["PartyType"], "CustomerAccount"),
+        ({"CUSTOMERS_SET": "CustomersV9"}, ["CustomerAccount"], "CustomersV9"),
+        ({}, [name for name in MAPPED if name != "PrimaryContactEmail"], "no column PrimaryContactEmail any more"),
+        ({"CUSTOMERS_COLUMNS": "AddressCity=Town"}, MAPPED, "no column Town any more"),
+        ({}, [*MAPPED[:-1], "OnHoldStatus:Collection(Edm.String)"], r"OnHoldStatus \(Collection"),
+    ],
 )
 def test_what_the_tenant_lacks_is_named_before_anything_is_read(
     system: ODataServer, finance: Open, settings: dict[str, str], columns: list[str], named: str

@@ -65,8 +65,12 @@ def test_a_throttled_send_was_not_carried_out_and_is_repeated(server: HTTPServer
 
 @pytest.mark.parametrize(
     ("value", "seconds"),
-    [("7", 7.0), ("0.5", 0.5), ("-3", 0.0), ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0), ("soon", None), ("", None)],
-)
+    [
+        ("7", 7.0), ("0.5", 0.5), ("-3", 0.0), ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0), ("soon", None), ("", None),
+        ("inf", None), ("nan", None), ("1e400", None), ("999999999999999", 86_400.0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 86_400.0),
+    ],
+)  # fmt: skip
 def test_retry_after_comes_in_two_forms(value: str, seconds: float | None) -> None:
     assert retry_after({"Retry-After": value}) == seconds
 

@@ -40,6 +40,9 @@ class Dataverse:
             "customer": tables.customer_tables(settings, extra),
             "consent": tables.consent_tables(settings, self._flags),
         }
+        tier = settings.text("TIER_FIELD")
+        self._demanded: Mapping[str, Sequence[str]] = {"customer": [*extra, *([tier] if tier else [])]}
+        """Columns that somebody named: without them every value would count as empty, or no row be excluded."""
         self._asking = Lock()
         self.streams: Mapping[str, Stream] = {"customer": self._customers(), "consent": self._consents_read()}
         self.inlets: Mapping[str, Inlet] = {"consent": self._consents_written()}
@@ -95,7 +98,7 @@ class Dataverse:
         return {**named, "email": "emailaddress1", "organisation": "name", **({"loyalty_tier": tier} if tier else {})}
 
     def extend(self, stream: str, columns: Mapping[str, str]) -> ReadColumns:
-        """A column that none of the tables has is told by `columns`; one that a table lacks is absent in its rows."""
+        """A column that none of the tables has stops the read; one that a table lacks is absent in its rows."""
         if stream not in self.extendable_streams:
             raise ConfigurationError(
                 f"{self._settings.connection}: {stream} carries no columns of the site's own.",
@@ -104,6 +107,7 @@ class Dataverse:
             )
         extra = [*(rule.column for rule in self._rules), *columns]
         self._tables = {**self._tables, stream: tables.customer_tables(self._settings, extra)}
+        self._demanded = {**self._demanded, stream: [*self._demanded[stream], *columns]}
         self.streams = {**self.streams, stream: self._customers()}
         return mapping.column_reader(tuple(columns))
 
@@ -112,7 +116,7 @@ class Dataverse:
     def read(self, stream: str, since: str, resume: str = "") -> Iterator[Page]:
         covering = self._covering(stream)
         margin = timedelta(minutes=self._settings.number("GAP_MINUTES"))
-        delta = DeltaRead(self._http, self._tracked[stream], self._size, margin)
+        delta = DeltaRead(self._http, self._of(stream), self._size, margin)
         for changes in delta.pages(since, resume):
             rows = covering.covered(changes.table, changes.rows)
             yield Page(rows, changes.resume, watermark=changes.watermark)
@@ -121,7 +125,7 @@ class Dataverse:
         """By id, in batches; what is no id cannot be there. Merged and inactive rows come as what they are."""
         covering = self._covering(stream)
         asked = list(dict.fromkeys(id for key in keys if GUID.match(id := mapping.guid(key.partition("|")[0]))))
-        for tracked in self._tracked[stream]:
+        for tracked in self._of(stream):
             for start in range(0, len(asked), web_api.KEYS_A_REQUEST):
                 part = asked[start : start + web_api.KEYS_A_REQUEST]
                 found = web_api.by_value(self._http, tracked.name, tracked.table.id, part, tracked.select, True)
@@ -132,7 +136,7 @@ class Dataverse:
     def keys(self, stream: str) -> Iterator[Sequence[str]]:
         """The active rows' keys: merged and inactive ones are no customers any more."""
         covering = self._covering(stream)
-        for tracked in self._tracked[stream]:
+        for tracked in self._of(stream):
             select = tracked.select if self._by_point and stream == "consent" else (tracked.table.id,)
             path = f"{tracked.name}?$select={','.join(select)}&$filter=statecode%20eq%200&$orderby={tracked.table.id}"
             for page in web_api.pages(self._http, path, self._size):
@@ -148,7 +152,7 @@ class Dataverse:
         """Reads a row of each table with change tracking, as the first read will."""
         tracked = {str(mapping.text(web_api.members(row), "LogicalName"))
                    for row in web_api.rows(self._http, TRACKED).rows}  # fmt: skip
-        wanted = {one.name: one for stream in self._tracked.values() for one in stream}
+        wanted = {one.name: one for stream in self._tables for one in self._of(stream)}
         told = []
         for one in wanted.values():
             if one.table.logical not in tracked:
@@ -176,6 +180,22 @@ class Dataverse:
     @property
     def _size(self) -> int:
         return max(1, min(self._settings.number("PAGE_SIZE"), web_api.LARGEST_PAGE))
+
+    def _of(self, stream: str) -> list[TrackedTable]:
+        """The stream's tables. Raises ConfigurationError naming what none of them has (any more)."""
+        found = self._tracked[stream]
+        there = {name for one in found for name in one.select}
+        gone = [name for name in dict.fromkeys(self._demanded.get(stream, ())) if name not in there]
+        if gone:
+            raise ConfigurationError(
+                f"{self._http.system}: {', '.join(one.name for one in found)} has no column {', '.join(gone)} any "
+                "more; nothing was sent.",
+                system=self._http.system,
+                request="GET $metadata",
+                remedy="If it was renamed, write its new name in the flow's field mapping, or in TIER_FIELD or EXCLUDE "
+                "of this connection; if it is gone for good, take it out there.",
+            )
+        return found
 
     @property
     def _tracked(self) -> Mapping[str, list[TrackedTable]]:

@@ -30,7 +30,7 @@ class Finance:
         self._settings = settings
         self._tenant = Tenant(settings, limits)
         self._keys = self._tenant.keys
-        self.streams: Mapping[str, Stream] = streams(settings, self._keys)
+        self.streams: Mapping[str, Stream] = streams(settings, self._keys, self._tenant.left_out("CUSTOMERS"))
         self._made: dict[str, Reader] = {}
         self._own_columns: Sequence[str] = ()
         self._readers: Mapping[str, Callable[[], Reader]] = {
@@ -104,7 +104,9 @@ class Finance:
         extra = [name for name in (self._settings.text("TIER_FIELD"), self._settings.text("BIRTH_DATE_FIELD")) if name]
         # A column of the field mapping that is gone stops the flow: without it every value would count as empty.
         required = [*columns.CUSTOMER_REQUIRED, *self._own_columns]
-        return self._tenant.table("CUSTOMERS", required, (*columns.CUSTOMER_OPTIONAL, *extra))
+        table = self._tenant.table("CUSTOMERS", required, (*columns.CUSTOMER_OPTIONAL, *extra))
+        self._tenant.demand("CUSTOMERS", table, columns.CUSTOMER_MAPPED)
+        return table
 
     def _customers(self) -> Reader:
         table = self._customer_table()

@@ -96,6 +96,13 @@ class InvoiceLineKey(msgspec.Struct, gc=False):
 
 CUSTOMER_REQUIRED = ("dataAreaId", "CustomerAccount")
 CUSTOMER_OPTIONAL = tuple(name for name in CustomerColumns.__struct_fields__ if name not in CUSTOMER_REQUIRED)
+CUSTOMER_MAPPED = (
+    *("PersonFirstName", "PersonLastName", "OrganizationName", "LanguageId", "PrimaryContactEmail"),
+    *("PrimaryContactPhone", "AddressStreet", "AddressCity", "AddressZipCode", "AddressCountryRegionId"),
+    "OnHoldStatus",
+)
+"""Columns without which a value of every customer would count as empty: one that is gone stops the flow. An
+environment that never had one says so in CUSTOMERS_COLUMNS."""
 HEADER_REQUIRED = (
     *("dataAreaId", "InvoiceDate", "InvoiceNumber"),
     *("InvoiceCustomerAccountNumber", "TotalInvoiceAmount"),
@@ -142,6 +149,9 @@ def _lenient(form: Any, found: dict[str, Any]) -> Any:
             values[column.name] = _lenient(nested, value) if isinstance(value, dict) else None
         elif isinstance(value, bool | int | float | str):
             values[column.name] = _scalar(value, column.name, Decimal in get_args(column.type))
+        elif value is not None:  # as nothing it would blank the target's value
+            message = "A structure, where one value was expected."
+            raise RecordError("unreadable_value", column.encode_name, message, str(value)[:60])
     return form(**values)
 
 

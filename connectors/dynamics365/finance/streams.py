@@ -1,6 +1,6 @@
 """What each stream is: its way of changing, its key and its mapping, by the connection's settings."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 
 from connectors import fields
@@ -26,13 +26,14 @@ from connectors.errors import ConfigurationError, RecordError
 STREAMS = ("customer", "sale", "contact", "product", "stock", "order", "order_status", "order_event", "return")
 
 
-def streams(settings: Settings, keys: Keys) -> Mapping[str, Stream]:
+def streams(settings: Settings, keys: Keys, left_out: Collection[str] = ()) -> Mapping[str, Stream]:
+    """`left_out` are the customers' columns that the tenant does not have."""
     charges = frozenset(listed(settings.text("CHARGE_ITEMS")))
     policy = _policy(settings)
     changed = settings.text("CONTACT_MOMENT_FIELD").strip()
     inactive = frozenset(state.lower() for state in listed(settings.text("INACTIVE_LIFECYCLE_STATES")))
     currency = settings.text("PRICE_CURRENCY").strip()
-    customer = customer_mapping(keys, settings.text("TIER_FIELD"), settings.text("BIRTH_DATE_FIELD"))
+    customer = customer_mapping(keys, settings.text("TIER_FIELD"), settings.text("BIRTH_DATE_FIELD"), left_out)
     found = {
         "customer": Stream("customer", Change.SCAN, customer_key(keys), customer),
         "sale": Stream("sale", Change.WINDOW, sale_key(keys), sale_mapping(keys, charges), after="customer"),

@@ -142,6 +142,31 @@ class Tenant:
             self._tables[name] = self._table(name, required, optional, extensions)
         return self._tables[name]
 
+    def demand(self, name: str, table: Table, columns: Iterable[str]) -> None:
+        """Raises ConfigurationError naming those of these columns that the set has no more, or as something that is
+        no single value; what `<name>_COLUMNS` says there is none of is not demanded."""
+        renamed = self._renames(name)[0]
+        asked = [(column, theirs) for column in columns if (theirs := renamed.get(column, column))]
+        gone = [theirs for column, theirs in asked if not table.has(column)]
+        if gone:
+            raise self._drifted(name, table, f"has no column {', '.join(gone)} any more")
+        odd = [f"{theirs} ({kind})" for _, theirs in asked if _holds_no_value(kind := table.types.get(theirs, ""))]
+        if odd:
+            raise self._drifted(name, table, f"holds something else than one value in {', '.join(odd)}")
+
+    def left_out(self, name: str) -> set[str]:
+        """The columns that `<name>_COLUMNS` says this tenant does not have."""
+        return {ours for ours, theirs in self._renames(name)[0].items() if not theirs}
+
+    def _drifted(self, name: str, table: Table, what: str) -> ConfigurationError:
+        return ConfigurationError(
+            f"{self.http.system}: {table.entity_set} {what}; nothing was sent.",
+            system=self.http.system,
+            request="GET $metadata",
+            remedy=f"If it was renamed, say so in {name}_COLUMNS (Name=Theirs). If it is gone for good, write Name= "
+            "with nothing behind it: the target then keeps what it has.",
+        )
+
     def _table(self, name: str, required: Sequence[str], optional: Sequence[str], extensions: Sequence[str]) -> Table:
         entity_set = self.settings.text(f"{name}_SET").strip()
         if not entity_set:
@@ -192,6 +217,10 @@ class Tenant:
     @cached_property
     def _metadata(self) -> metadata.Metadata:
         return metadata.read(self.http)
+
+
+def _holds_no_value(kind: str) -> bool:
+    return kind.startswith(("Collection(", "Edm.Geo")) or kind in ("Edm.Binary", "Edm.Stream")
 
 
 def listed(value: str) -> list[str]:

@@ -9,11 +9,12 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
 from connectors.base import Gone, Known, Outcome, Unlimited
-from connectors.errors import ExpiredWatermarkError
+from connectors.errors import ConfigurationError, ExpiredWatermarkError
 from connectors.records import Consent
 from connectors.registry import connections
 
@@ -34,6 +35,18 @@ class Emulated:
         request = urllib.request.Request(f"{self.address}/_control/{path}", data, method=method)
         with urllib.request.urlopen(request) as answer:
             return json.loads(answer.read() or b"null")
+
+    def web(self, method: str, path: str, body: Any = None) -> None:
+        """The organisation's own Web API, as its administrators use it."""
+        client = self.told["clients"][0]
+        asked = urlencode({"grant_type": "client_credentials", "scope": f"{self.told['base']}/.default",
+                           "client_id": client["client_id"], "client_secret": client["client_secret"]})  # fmt: skip
+        with urllib.request.urlopen(self.told["token_url"], asked.encode()) as answer:
+            token = json.loads(answer.read())["access_token"]
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        data = json.dumps(body).encode() if body is not None else None
+        address = f"{self.told['base']}/api/data/v9.2/{path}"
+        urllib.request.urlopen(urllib.request.Request(address, data, headers, method=method)).close()
 
     def open(self, **settings: str) -> Any:
         client = self.told["clients"][0]
@@ -133,3 +146,29 @@ def test_a_token_that_expired_there_asks_for_a_full_read(emulated: Emulated) -> 
         assert len(read(emulated.open())[0]) == 3
     finally:
         emulated.call("POST", "clock", {"offset_seconds": 0})
+
+
+def test_a_column_that_is_gone_is_named_before_a_row_is_read(emulated: Emulated) -> None:
+    attributes = "EntityDefinitions(LogicalName='contact')/Attributes"
+    emulated.web("POST", attributes, {"@odata.type": "Microsoft.Dynamics.CRM.StringAttributeMetadata",
+                                      "SchemaName": "new_Shade", "MaxLength": 100})  # fmt: skip
+    excluding = {"EXCLUDE": "blue_ones:new_shade=blue*"}
+    with_column, with_rule, plain = emulated.open(), emulated.open(**excluding), emulated.open()
+    with_column.extend("customer", {"new_shade": "text"})
+    assert len(read(with_column)[0]) == len(read(with_rule)[0]) == len(read(plain)[0]) == 3
+
+    emulated.web("DELETE", f"{attributes}(LogicalName='new_shade')")
+    with_column, with_rule = emulated.open(), emulated.open(**excluding)
+    with_column.extend("customer", {"new_shade": "text"})
+    emulated.call("DELETE", "requests")
+    named = "no column new_shade any more"
+    for source in (with_column, with_rule):
+        with pytest.raises(ConfigurationError, match=named):
+            read(source)
+        with pytest.raises(ConfigurationError, match=named):
+            list(source.fetch("customer", []))
+        with pytest.raises(ConfigurationError, match=named):
+            source.check()
+    assert not [one for one in emulated.call("GET", "requests?system=dataverse") if "/contacts" in one["path"]]
+    assert len(read(emulated.open())[0]) == 3
+    assert read(with_rule, stream="consent")[0]

@@ -1,6 +1,6 @@
 """Customers (CustomersV3, contract 4.1) → Customer. Pure; raises RecordError only."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import date
 from functools import lru_cache
 from typing import Any
@@ -50,8 +50,12 @@ def customer_key(keys: Keys) -> Callable[[bytes], str]:
     return key
 
 
-def customer_mapping(keys: Keys, tier_field: str, birth_field: str) -> Callable[[bytes], Mapped]:
-    """The mapping of customers for a tenant whose extension columns have these names (empty: it has none)."""
+def customer_mapping(
+    keys: Keys, tier_field: str, birth_field: str, left_out: Collection[str] = ()
+) -> Callable[[bytes], Mapped]:
+    """The mapping of customers for a tenant whose extension columns have these names (empty: it has none), and that
+    does not have the columns in `left_out`."""
+    nowhere = tuple(field for field, told in COLUMNS.items() if left_out and _none_of(told, left_out))
     extra = [(name, str, msgspec.field(name=column or f"(no {name})", default=""))
              for name, column in (("tier", tier_field), ("birth", birth_field))]  # fmt: skip
     read = reader(msgspec.defstruct("Customers", extra, bases=(CustomerColumns,), gc=False))
@@ -59,11 +63,15 @@ def customer_mapping(keys: Keys, tier_field: str, birth_field: str) -> Callable[
 
     def to_customer(row: bytes) -> Mapped:
         if tier in row and birth in row:
-            return _customer(keys, read(row), cleaner(row), ())
-        lacking = (("loyalty_tier", tier), ("birth_date", birth))
-        return _customer(keys, read(row), cleaner(row), tuple(name for name, column in lacking if column not in row))
+            return _customer(keys, read(row), cleaner(row), nowhere)
+        lacking = tuple(name for name, column in (("loyalty_tier", tier), ("birth_date", birth)) if column not in row)
+        return _customer(keys, read(row), cleaner(row), (*nowhere, *lacking))
 
     return to_customer
+
+
+def _none_of(columns: str, left_out: Collection[str]) -> bool:
+    return all(column in left_out for column in columns.split(", else "))
 
 
 def _customer(keys: Keys, row: Any, clean: Callable[[str], str], lacking: tuple[str, ...]) -> Mapped:
