@@ -49,6 +49,14 @@ def flows() -> str:
     return _address("sync_flow_changelist")
 
 
+def breakers(flow: Any) -> str:
+    return _address("sync_flow_breakers", flow.pk)
+
+
+def workers() -> str:
+    return _address("sync_workerprocess_changelist")
+
+
 def backfill(backfill: Any) -> str:
     return _address("sync_backfill_change", backfill.pk)
 

@@ -66,7 +66,7 @@ KINDS = {
             "of the linked records",
             "Far more records than usual would get other values in the target. That is right after an import or a "
             "new mapping, and wrong after a mistake in either.",
-            "Look at some of the records below in the ERP: were they meant to change? If yes, resume and allow this "
+            "Look at some of these records in the ERP: were they meant to change? If yes, resume and allow this "
             "once. If not, have them corrected there first, then resume.",
             20,
             100,

@@ -16,9 +16,9 @@ from django.db.models import Count, Min, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 
-from sync import addresses, charts, flow_lines, roles, unsure
+from sync import addresses, breakers, charts, flow_lines, late, roles, unsure, workers
 from sync.catalogue import KINDS, OPEN_ISSUES, Team
-from sync.models import SyncIssue, SyncRun
+from sync.models import Breaker, SyncIssue, SyncRun
 
 DAYS = 14
 LATEST = 20_000
@@ -91,7 +91,7 @@ def context(user: Any) -> dict[str, Any]:
     lines = [line for line in flow_lines.lines() if line.flow.wanted]
     tallies = _tallies()
     visible = roles.teams(user)
-    found = _problems(lines, tallies, visible)
+    found = sorted(_idle(lines, user) + _problems(lines, tallies, visible), key=lambda problem: problem.tone)
     desks = _desks(tallies, user, visible)
     return {
         "lines": lines,
@@ -146,9 +146,11 @@ def _add(desk: Desk, tally: Tally) -> None:
 
 
 def _problems(lines: Sequence[flow_lines.FlowLine], tallies: Sequence[Tally], visible: Sequence[Team]) -> list[Problem]:
-    found = [problem for line in lines for problem in _flow_problems(line)] + _never_completed(lines)
+    stopped = {breaker.flow_id: breaker for breaker in breakers.stopping()}
+    found = [problem for line in lines for problem in _flow_problems(line, stopped.get(line.flow.pk))]
+    found += _never_completed(lines)
     for tally in tallies:
-        if tally.kind in _RUN_KINDS and Team.OPERATIONS in visible:
+        if tally.kind in (*_RUN_KINDS, late.KIND) and Team.OPERATIONS in visible:
             text = f"{KINDS[tally.kind].title}: {_number(tally.exceptions, 'exception')} of operations"
             url = addresses.exceptions(team=tally.team, kind=tally.kind)
             found.append(Problem("bad", text, url, tally.oldest))
@@ -159,18 +161,35 @@ def _problems(lines: Sequence[flow_lines.FlowLine], tallies: Sequence[Tally], vi
             seen = Team(tally.team) in visible
             url = addresses.exceptions(team=tally.team, kind=tally.kind) if seen else ""
             found.append(Problem("bad", text, url, tally.oldest))
-    return sorted(found, key=lambda problem: problem.tone)
+    return found
 
 
-def _flow_problems(line: flow_lines.FlowLine) -> list[Problem]:
+def _idle(lines: Sequence[flow_lines.FlowLine], user: Any) -> list[Problem]:
+    """Nobody works. Where no worker ever reported and nothing is scheduled, nobody is missed."""
+    missed = workers.absent()
+    url = addresses.workers() if user.has_perm("sync.view_workerprocess") else ""
+    scheduled = any(line.schedule and line.schedule.on for line in lines)
+    if missed.none and (missed.since or scheduled):
+        text = "No worker is alive: nothing runs. What is due or was asked for waits, and is caught up"
+        return [Problem("bad", text, url, missed.since)]
+    if missed.hosts:
+        text = f"No worker lives on {', '.join(missed.hosts)} any more; the others do its work"
+        return [Problem("warn", text, url, missed.since)]
+    return []
+
+
+def _flow_problems(line: flow_lines.FlowLine, stopped: Breaker | None) -> list[Problem]:
     flow, found = line.flow, []
-    if flow.paused:
+    if stopped:
+        text = f"A breaker stopped {flow.name}: {stopped.cause.get('seen') or stopped.get_kind_display()}"
+        found.append(Problem("bad", text, line.url, stopped.tripped_at))
+    elif flow.paused:
         note = f": {flow.paused_note}" if flow.paused_note else ""
         found.append(Problem("warn", f"{flow.name} is paused{note}", line.url, flow.paused_at))
     elif line.freshness == "late":
         text = f"{flow.name} is late: its target is a completed run every {flow.freshness_minutes} minutes"
         found.append(Problem("bad", text, line.url, line.fresh_at))
-    if line.failed and line.last:
+    if line.failed and line.last and not (stopped and stopped.run_id == line.last.pk):
         found.append(Problem("bad", f"The last run of {flow.name} failed", line.last_url, line.last.finished_at))
     return found
 

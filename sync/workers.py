@@ -53,6 +53,26 @@ def forget() -> None:
 
 
 @dataclass(frozen=True)
+class Absent:
+    """Whom the start page misses: `none` when no worker lives at all, else machines that had one and have none."""
+
+    none: bool
+    hosts: Sequence[str]
+    since: datetime | None
+
+
+def absent() -> Absent:
+    """One query. A worker that was stopped in good order is missed only when it was the last."""
+    known = list(WorkerProcess.objects.filter(kind="worker").values_list("host", "seen_at", "stopped_at"))
+    oldest = clock.now() - GONE_AFTER
+    living = {host for host, seen, stopped in known if stopped is None and seen >= oldest}
+    if not living:
+        return Absent(True, (), max((seen for _, seen, _ in known), default=None))
+    gone = [(host, seen) for host, seen, stopped in known if stopped is None and host not in living]
+    return Absent(False, sorted({host for host, _ in gone}), max((seen for _, seen in gone), default=None))
+
+
+@dataclass(frozen=True)
 class Line:
     """One process as the page shows it. `since` is the start of a living one, the last sign of life of another."""
 

@@ -28,7 +28,7 @@ from sync import (
     schedules,
     watermarks,
 )
-from sync.admin import backfill_pages, breaker_pages, schedule_form
+from sync.admin import backfill_pages, breaker_form, breaker_pages, schedule_form
 from sync.admin.listing import ConsoleAdmin
 from sync.catalogue import OPEN_ISSUES
 from sync.models import AuditEvent, Flow, PendingKey, SyncIssue, SyncRun
@@ -114,6 +114,7 @@ class FlowAdmin(ConsoleAdmin):
             url("<int:pk>/run/", require_POST(self.run_view), "run"),
             url("<int:pk>/pause/", require_POST(self.pause_view), "pause"),
             url("<int:pk>/resume/", require_POST(self.resume_view), "resume"),
+            url("<int:pk>/breakers/", self.breakers_view, "breakers"),
             url("<int:pk>/breaker/allow/", require_POST(self.allow_view), "breaker_allow"),
             url("<int:pk>/breaker/keep/", require_POST(self.keep_view), "breaker_keep"),
             url("<int:pk>/schedule/", self.schedule_view, "schedule"),
@@ -171,6 +172,8 @@ class FlowAdmin(ConsoleAdmin):
             "pending": PendingKey.objects.filter(flow=flow)[:1000].count(),
             "pause": pause,
             "stopped": breaker_pages.told(flow),
+            "breakers_url": addresses.breakers(flow),
+            "plans_url": addresses.plans(flow=flow.name) if flow.target != "console" else "",
             "backfill_url": "" if backfill_preview.why_not(flow) else addresses.new_backfill(flow),
             "moved": watermarks.undoable(flow),
             "asked": asked.may_be(flow),
@@ -257,6 +260,11 @@ class FlowAdmin(ConsoleAdmin):
 
     def keep_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         return breaker_pages.keep_paused(request, self._operated(request, pk))
+
+    def breakers_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """GET shows the limits to everybody who sees the flow; POST changes them."""
+        flow = self._operated(request, pk) if request.method == "POST" else self._flow(request, pk)
+        return breaker_form.form_view(request, flow, request.user.has_perm("sync.operate_flow"), self._page)
 
     def schedule_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """GET shows the form (with parameters: as they would be, for the preview), POST stores it."""

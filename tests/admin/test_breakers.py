@@ -32,3 +32,47 @@ def test_the_flow_page_explains_the_stop_and_resumes_it_once() -> None:
     assert not flow.paused
     assert Breaker.objects.get().allowed_once
     assert AuditEvent.objects.get(action="resume and allow once").actor_name == person("admin").get_username()
+
+
+def limits(**changed: str) -> dict[str, str]:
+    """As the page of a customer flow sends them."""
+    stored = {"error_rate": (25, 50), "mass_change": (20, 100), "mass_deactivation": (5, 20), "zero_records": (0, 10),
+              "out_of_range": (75, 50)}  # fmt: skip
+    sent = {"why": "Spring clean-up"}
+    for kind, (percent, minimum) in stored.items():
+        sent |= {f"{kind}-on": "on", f"{kind}-percent": str(percent), f"{kind}-minimum": str(minimum)}
+    return sent | changed
+
+
+def test_limits_are_changed_on_their_page_and_only_what_differs_is_audited() -> None:
+    flow = desk_records.flow()
+    client = Client()
+    client.force_login(person("admin"))
+    url = reverse("admin:sync_flow_breakers", args=[flow.pk])
+    assert "Trips when a run is about to end or put on hold too many records." in client.get(url).content.decode()
+    assert client.post(url, limits(**{"mass_deactivation-percent": "12"})).status_code == 302
+    breaker = Breaker.objects.get()
+    assert (breaker.kind, breaker.percent, breaker.minimum, breaker.on) == ("mass_deactivation", 12, 20, True)
+    event = AuditEvent.objects.get(action="change breaker")
+    assert (event.before["percent"], event.after["percent"], event.reason) == (5, 12, "Spring clean-up")
+
+
+@pytest.mark.parametrize("wrong", [{"why": ""}, {"mass_change-percent": "101"}, {"zero_records-minimum": ""}])
+def test_a_limit_that_is_none_or_without_a_reason_is_not_stored(wrong: dict[str, str]) -> None:
+    flow = desk_records.flow()
+    client = Client()
+    client.force_login(person("admin"))
+    url = reverse("admin:sync_flow_breakers", args=[flow.pk])
+    answer = client.post(url, limits(**{"error_rate-percent": "30"} | wrong))
+    assert "nothing was stored" in answer.content.decode()
+    assert not Breaker.objects.exists()
+
+
+def test_who_may_only_look_reads_the_limits_in_sentences() -> None:
+    client = Client()
+    client.force_login(person("marketing"))
+    url = reverse("admin:sync_flow_breakers", args=[desk_records.flow().pk])
+    page = client.get(url).content.decode()
+    assert "20 % of the linked records, and at least 100 changed records." in page
+    assert "Save limits" not in page
+    assert client.post(url, limits()).status_code == 403

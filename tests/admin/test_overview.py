@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from sync import overview
-from sync.models import Flow, SyncRun
+from sync.models import Breaker, Flow, SyncRun, WorkerProcess
 from tests.admin import desk_records, sample_runs
 from tests.admin.desk_records import person
 
@@ -72,6 +72,58 @@ def test_a_failed_run_is_a_problem_that_opens_the_run() -> None:
     failed = sample_runs.finished(state="failed", message="503")
     problem = overview.context(person("marketing"))["problems"][0]
     assert problem.url == f"/console/sync/syncrun/{failed.pk}/change/"
+
+
+def test_a_breaker_is_one_problem_that_says_what_it_saw() -> None:
+    failed = sample_runs.finished(state="failed", message="Stopped before damage.")
+    Flow.objects.filter(pk=failed.flow_id).update(paused_at=timezone.now(), paused_note="Breaker mass change")
+    cause = {"seen": "158 of 397 linked records would be changed."}
+    limits = {"percent": 20, "minimum": 100}
+    Breaker.objects.create(
+        flow=failed.flow, kind="mass_change", tripped_at=timezone.now(), run=failed, cause=cause, **limits
+    )
+    problems = overview.context(person("viewer"))["problems"]
+    assert [(p.tone, p.text, p.url) for p in problems] == [
+        (
+            "bad",
+            "A breaker stopped dynamics365.customer: 158 of 397 linked records would be changed.",
+            f"/console/sync/flow/{failed.flow_id}/change/",
+        )
+    ]
+
+
+def test_a_flow_that_did_not_start_is_named_to_operations() -> None:
+    sample_runs.finished(accepted=1)
+    desk_records.issue("flow_late", "")
+    assert "Flow did not start" in overview.context(person("admin"))["problems"][0].text
+    assert not overview.context(person("finance"))["problems"]
+
+
+def worker(host: str, seconds_ago: int, **given: object) -> None:
+    at = timezone.now() - timedelta(seconds=seconds_ago)
+    WorkerProcess.objects.create(name=f"{host}:7", kind="worker", host=host, pid=7, started_at=at, seen_at=at, **given)
+
+
+def test_when_no_worker_lives_everybody_is_told_that_nothing_runs() -> None:
+    sample_runs.finished(accepted=1)
+    worker("app-1", 300)
+    told = overview.context(person("admin"))["problems"]
+    assert [(p.tone, p.url) for p in told] == [("bad", "/console/sync/workerprocess/")]
+    assert "nothing runs" in told[0].text
+    marketing = overview.context(person("marketing"))["problems"]
+    assert [p.url for p in marketing] == [""], "a link must not lead to a page that is refused"
+    worker("app-2", 1)
+    told = overview.context(person("admin"))["problems"]
+    assert [(p.tone, p.text) for p in told] == [("warn", "No worker lives on app-1 any more; the others do its work")]
+
+
+def test_a_worker_that_was_replaced_or_stopped_in_good_order_is_not_missed() -> None:
+    sample_runs.finished(accepted=1)
+    worker("app-2", 3600, stopped_at=timezone.now())
+    worker("app-1", 1)
+    WorkerProcess.objects.filter(host="app-1").update(name="app-1:8")
+    worker("app-1", 3600)
+    assert not overview.context(person("admin"))["problems"]
 
 
 def test_unknown_outcomes_are_named_with_their_age_and_number_of_records() -> None:

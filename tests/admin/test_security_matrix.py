@@ -60,6 +60,7 @@ MATRIX: dict[str, tuple[str, str]] = {
     "sync_flow_run": ("", "a"),
     "sync_flow_pause": ("", "a"),
     "sync_flow_resume": ("", "a"),
+    "sync_flow_breakers": (ALL, "a"),
     "sync_flow_breaker_allow": ("", "a"),
     "sync_flow_breaker_keep": ("", "a"),
     "sync_flow_schedule": ("a", "a"),
@@ -183,6 +184,7 @@ def sample_objects() -> dict[str, dict[str, object]]:
         "sync_syncissue_act": {"object_id": issue.pk, "verb": "comment"},
         **{f"sync_flow_{view}": {"pk": flow.pk} for view in ("run", "pause", "resume", "schedule", "backfill")},
         **{f"sync_flow_breaker_{view}": {"pk": flow.pk} for view in ("allow", "keep")},
+        "sync_flow_breakers": {"pk": flow.pk},
         **{f"sync_flow_watermark{view}": {"pk": flow.pk} for view in ("", "_undo")},
         **{f"sync_syncrun_{view}": {"pk": run.pk} for view in ("progress", "cancel")},
     }

@@ -28,7 +28,8 @@ class Command(ConsoleCommand):
             elif options["json"] and options["run"]:
                 self._tell(account, True)
         if not options["json"]:
-            self.stdout.write(f"{checked:,} runs with {read:,} records checked; {wrong or 'none'} do not add up.")
+            said = f"{wrong} do not add up" if wrong else "all add up"
+            self.stdout.write(f"{checked:,} runs with {read:,} records checked; {said}.")
         if wrong:
             raise CommandError(f"{wrong} of {checked} runs do not add up.", returncode=1)
 
