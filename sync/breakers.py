@@ -110,7 +110,8 @@ def edit(
 
 def _in_words(kind: Kind, old: dict[str, Any], new: dict[str, Any]) -> str:
     def words(one: dict[str, Any]) -> str:
-        return f"{one['percent']} %, at least {one['minimum']:,}" if one["on"] else "off"
+        percent = f"{one['percent']} %, " if kind.percent_of else ""
+        return f"{percent}at least {one['minimum']:,}" if one["on"] else "off"
 
     return f"{kind.title}: {words(old)} → {words(new)}"
 
@@ -166,7 +167,7 @@ def _cause(run: SyncRun, kind: Kind, stop: BreakerTripped) -> dict[str, Any]:
     return {
         "numbers": numbers,
         "seen": stop.told,
-        "usual": stop.usual or _usual(run, kind),
+        "usual": stop.usual or usual(run, kind),
         "limit": stop.limit_told,
         "prevented": stop.prevented,
         "sent": _sent(run, kind),
@@ -189,7 +190,7 @@ def _before(run: SyncRun) -> Any:
     return done.filter(parent=None).exclude(pk=run.pk).order_by("-id")
 
 
-def _usual(run: SyncRun, kind: Kind) -> str:
+def usual(run: SyncRun, kind: Kind) -> str:
     """What the latest completed runs did of this; the first load says nothing about it."""
     columns = ["read", "rejected"] if not kind.counted else ["read", kind.counted]
     if kind.name not in ("error_rate", "mass_change", "mass_deactivation", "mass_opt_out"):

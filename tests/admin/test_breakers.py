@@ -1,11 +1,14 @@
 """A stopped flow's page says why with numbers, and one press lets it go on."""
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from sync.models import AuditEvent, Breaker, Flow
+from sync import breaker_limits
+from sync.models import AuditEvent, Breaker, Flow, SyncRun
 from tests.admin import desk_records
 from tests.admin.desk_records import person
 
@@ -57,7 +60,9 @@ def test_limits_are_changed_on_their_page_and_only_what_differs_is_audited() -> 
     assert (event.before["percent"], event.after["percent"], event.reason) == (5, 12, "Spring clean-up")
 
 
-@pytest.mark.parametrize("wrong", [{"why": ""}, {"mass_change-percent": "101"}, {"zero_records-minimum": ""}])
+@pytest.mark.parametrize(
+    "wrong", [{"why": ""}, {"mass_change-percent": "101"}, {"mass_change-percent": "0"}, {"zero_records-minimum": ""}]
+)
 def test_a_limit_that_is_none_or_without_a_reason_is_not_stored(wrong: dict[str, str]) -> None:
     flow = desk_records.flow()
     client = Client()
@@ -76,3 +81,24 @@ def test_who_may_only_look_reads_the_limits_in_sentences() -> None:
     assert "20 % of the linked records, and at least 100 changed records." in page
     assert "Save limits" not in page
     assert client.post(url, limits()).status_code == 403
+
+
+def test_beside_each_limit_stand_what_is_usual_and_the_last_trip_in_as_many_queries() -> None:
+    flow = desk_records.flow()
+    client = Client()
+    client.force_login(person("admin"))
+    url = reverse("admin:sync_flow_breakers", args=[flow.pk])
+    assert "No run has completed yet." in client.get(url).content.decode()
+    SyncRun.objects.create(flow=flow, state="completed", read=300, unchanged=300, changes=7)
+    with CaptureQueriesContext(connection) as first:
+        page = client.get(url).content.decode()
+    assert "Usually 7 a run (the last completed run). Of 0 linked records: trips above 100." in page
+    run = SyncRun.objects.create(flow=flow, state="failed", finished_at=timezone.now())
+    for line in breaker_limits.lines(flow):
+        line.breaker.run, line.breaker.cause = run, {"seen": "Far too many."}
+        line.breaker.resumed_by, line.breaker.resumed_at = person("admin"), timezone.now()
+        line.breaker.save()
+    with CaptureQueriesContext(connection) as second:
+        page = client.get(url).content.decode()
+    assert page.count("Far too many.") == Breaker.objects.count() == 5
+    assert len(second) <= len(first)

@@ -38,7 +38,20 @@ def test_a_flows_breakers_are_listed_with_their_limits(run: Run, load: Load) -> 
     assert (rows["mass_change"]["percent"], rows["mass_change"]["minimum"]) == (20, 100)
 
 
-@pytest.mark.parametrize("words", [("resume", CUSTOMERS), ("resume", CUSTOMERS, "anger"), (CUSTOMERS, "x")])
+def test_a_limit_is_changed_with_a_note_and_stands_in_the_trail(run: Run, load: Load) -> None:
+    load(people(1))
+    row = run("breakers", "limit", CUSTOMERS, "mass_change", "--percent", "35", "--note", "Import", "--json").one
+    assert (row["percent"], row["minimum"], row["on"]) == (35, 100, True)
+    assert run("breakers", "limit", CUSTOMERS, "mass_change", "--off", "--note", "Import").out.endswith("off.\n")
+    assert AuditEvent.objects.filter(action="change breaker", reason="Import").count() == 2
+    assert run("breakers", "limit", CUSTOMERS, "mass_change", "--on").code == 2, "a limit needs a note"
+    assert run("breakers", "limit", CUSTOMERS, "mass_change", "--percent", "0", "--on", "--note", "x").code == 2
+    assert run("breakers", "limit", CUSTOMERS, "catalogue_shrink", "--percent", "9", "--note", "x").code == 2
+    assert AuditEvent.objects.filter(action="change breaker").count() == 2
+
+
+@pytest.mark.parametrize("words", [("resume", CUSTOMERS), ("resume", CUSTOMERS, "anger"), (CUSTOMERS, "x"),
+                                   ("limit", CUSTOMERS), ("limit", CUSTOMERS, "mass_change")])  # fmt: skip
 def test_half_a_command_is_wrong_usage(run: Run, load: Load, words: tuple[str, ...]) -> None:
     load(people(1))
     assert run("breakers", *words).code == 2
