@@ -163,6 +163,8 @@ LANES = ("urgent", *(name.strip().lower() for name in env.list("CONNECTIONS", de
 """The queues beside the common one: what people wait for, and one for each system. A worker listens to all of them
 unless it is told otherwise (script/worker -Q urgent,prima)."""
 CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in ("celery", *LANES)]
+CELERY_WORKER_CONCURRENCY = env.int("WORKER_PROCESSES", default=len(LANES))
+"""One for each system and one for what is urgent: a slow or dead system then holds up nobody else (sync/lanes.py)."""
 CELERY_TASK_TIME_LIMIT, CELERY_TASK_SOFT_TIME_LIMIT = 600, 540
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True

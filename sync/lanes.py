@@ -61,11 +61,14 @@ def take(run_id: int) -> Lease | None:
 
 
 def _siblings() -> Collection[str]:
-    """The processes of this worker, this one among them, as leases name them; none outside a worker."""
-    host, pid = socket.gethostname(), os.getpid()
+    """The processes of this worker as leases name them; none outside a worker.
+
+    One that has just replaced another is not listed before the worker's next sign of life: its parent knows it.
+    """
+    host, me, parent = socket.gethostname(), os.getpid(), os.getppid()
     found = WorkerProcess.objects.filter(kind="worker", host=host[:100], stopped_at=None)
-    for processes in found.values_list("processes", flat=True):
-        if pid in processes:
+    for pid, processes in found.order_by("-seen_at").values_list("pid", "processes"):
+        if me in processes or (pid == parent and processes):
             return [f"{host}:{one}" for one in processes]
     return []
 

@@ -1,78 +1,26 @@
 """Beats die or come twice, brokers forget, freeze or are away: a due time has one run, and it comes."""
 
 import os
-import shutil
 import signal
-import socket
-import subprocess
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from celery import Celery
-from django.conf import settings
 from django.test import Client
 
-from sync import clock, doorbell, runs, schedules, workers
+from sync import clock, doorbell, schedules, workers
 from sync.models import FlowSchedule, SyncRun, WorkerProcess
 from sync.schedules import Schedule
 from tests.admin.desk_records import person
+from tests.fault.brokers import CELERY, ForgetfulBroker, broker
 from tests.fault.conftest import Started, kill
 from tests.sync.conftest import Load, flow, invoice, people, wait_until
 
+__all__ = ["broker"]
 pytestmark = [pytest.mark.fault, pytest.mark.django_db(transaction=True)]
-RING = runs.ring_for
-SERVER = shutil.which("redis-server") or shutil.which("valkey-server")
 WITHIN = 45
 PAGE_SECONDS = 2.0
-
-
-class ForgetfulBroker:
-    """A Redis that keeps nothing: killed, it has lost every message."""
-
-    def __init__(self, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.url, self.folder = f"redis://127.0.0.1:{self.port}/0", folder
-        self.start()
-
-    def start(self) -> None:
-        options = f"--port {self.port} --bind 127.0.0.1 --dir {self.folder} --appendonly no".split()
-        quiet = subprocess.DEVNULL
-        self.process = subprocess.Popen([str(SERVER), *options, "--save", ""], stdout=quiet, stderr=quiet)
-        wait_until(self._answers, 10)
-
-    def _answers(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-    def signal(self, number: int) -> None:
-        self.process.send_signal(number)
-        if number == signal.SIGKILL:
-            self.process.wait(10)
-
-
-@pytest.fixture
-def broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ForgetfulBroker]:
-    if SERVER is None:
-        pytest.skip("needs a redis-server of its own to kill")
-    own = ForgetfulBroker(tmp_path)
-    web = Celery("web", set_as_current=False)
-    web.conf.update(
-        broker_url=own.url,
-        broker_transport_options={"visibility_timeout": 900, "socket_timeout": 30},
-        task_publish_retry_policy=settings.CELERY_TASK_PUBLISH_RETRY_POLICY,
-    )
-    monkeypatch.setenv("CELERY_BROKER_URL", own.url)  # Celery asks it before any setting
-    monkeypatch.setattr(doorbell, "current_app", web)
-    monkeypatch.setattr(runs, "ring_for", RING)
-    yield own
-    if own.process.poll() is None:
-        own.signal(signal.SIGCONT)
-        own.signal(signal.SIGKILL)
 
 
 def due_now() -> None:
@@ -106,11 +54,10 @@ def test_schedules_outlive_their_beats_and_their_broker(load: Load, start: Start
     client = Client()
     client.force_login(person("admin"))
     secret = (Path(os.environ.get("STATE_DIR") or "var") / "secret-key").read_text(encoding="utf-8")
-    celery = ("-m", "celery", "-A", "integration_console.celery")
     own = {"CELERY_BROKER_URL": broker.url, "SYNC_TICK_SECONDS": "1", "SECRET_KEY": secret}
     schedules.write(flow(), Schedule(minutes=60))
-    start(*celery, "worker", "--concurrency", "1", "--without-gossip", "--without-mingle", **own)
-    beats = [start(*celery, "beat", "--pidfile=", "--schedule=", **own) for _ in range(2)]
+    start(*CELERY, "worker", "--concurrency", "1", "--without-gossip", "--without-mingle", **own)
+    beats = [start(*CELERY, "beat", "--pidfile=", "--schedule=", **own) for _ in range(2)]
 
     # Two beats and a worker's watchdog see the same due time, and its message comes twice: one run, sent once.
     wait_until(lambda: WorkerProcess.objects.filter(kind="beat").count() == 2, WITHIN)
