@@ -3,6 +3,7 @@
 import os
 
 from celery import Celery
+from kombu.transport import TRANSPORT_ALIASES
 
 from integration_console.memory import keep_few_arenas
 from integration_console.watchdog import Watchdog
@@ -11,6 +12,8 @@ keep_few_arenas()
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "integration_console.settings")
 
+for scheme in ("redis", "rediss"):
+    TRANSPORT_ALIASES[scheme] = "integration_console.redis_broker:Transport"
 app = Celery("integration_console")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

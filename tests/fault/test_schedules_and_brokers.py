@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from django.test import Client
+from kombu import Connection, Queue
 
 from sync import clock, doorbell, schedules, workers
 from sync.models import FlowSchedule, SyncRun, WorkerProcess
@@ -88,3 +89,17 @@ def test_schedules_outlive_their_beats_and_their_broker(load: Load, start: Start
     assert {run.attempt for run in SyncRun.objects.all()} <= {0, 1}
     [worker] = [line for line in workers.lines() if line.process.kind == "worker"]
     assert worker.state == "alive"
+
+
+def test_a_connection_that_holds_work_closes_also_when_its_broker_is_gone(broker: ForgetfulBroker) -> None:
+    connection = Connection(broker.url)
+    channel = connection.default_channel
+    queue = Queue("celery", channel=channel)
+    queue.declare()
+    connection.Producer().publish({}, routing_key="celery")
+    message = queue.get()
+    assert message is not None
+    broker.signal(signal.SIGKILL)
+    connection._do_close_transport()  # type: ignore[attr-defined]  # what a broken read of a worker leaves behind
+    connection.maybe_close_channel(channel)  # what else it raises than that the broker is gone ends the worker
+    message.ack()  # the work was done meanwhile
