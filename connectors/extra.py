@@ -5,6 +5,7 @@ sides can be compared whatever each of them writes. Pure.
 """
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -263,12 +264,15 @@ RULES: Mapping[str, Rule] = {
     ),
     "number": Rule("Number, within a tolerance", _same_number),
     "date": Rule("Same day, whatever the time", _same_day),
-    "set": Rule("Same set, in any order", lambda one, other, extra: _list(one, extra) == _list(other, extra)),
+    "set": Rule(
+        "Same set, in any order", lambda one, other, extra: _list(_plain(one), extra) == _list(_plain(other), extra)
+    ),
 }
 
 
 def _plain(value: str) -> str:
-    return " ".join(value.split())
+    """One letter may be written in several ways (é, or e with an accent behind it): they are the same."""
+    return " ".join(unicodedata.normalize("NFC", value).split())
 
 
 def same(extra: ExtraField, erp: str, target: str) -> bool:

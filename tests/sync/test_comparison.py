@@ -5,6 +5,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connectors.extra import ExtraField
 from sync.comparison import as_details, compare
 
 NAMES = st.sampled_from(["email", "first_name", "city"])
@@ -37,6 +38,9 @@ def test_which_side_is_first_makes_no_difference(one: dict[str, str], other: dic
 def test_composed_and_decomposed_characters_are_the_same(value: str) -> None:
     one, other = unicodedata.normalize("NFC", value), unicodedata.normalize("NFD", value)
     assert compare({"city": one}, {"city": other})[0].same
+    for rule in ("exact", "ignore_case", "set"):
+        own = ExtraField(source="Town", target="1", name="town", rule=rule)
+        assert compare({"town": one}, {"town": other}, [own])[0].same
 
 
 @given(st.text("abc XYZ", min_size=1))
