@@ -26,6 +26,7 @@ from sync.models import RunPage
 from sync.poison import Narrowing, keys_of
 from sync.runs import Lease, LeaseLostError
 from sync.senders import Senders
+from sync.storage import conflicts
 
 
 def no_hurry(urgent: bool) -> AbstractContextManager[None]:
@@ -195,7 +196,8 @@ class Slice:
         healed = issues.healed(self.route, still_open)
         if result.findings and self.route.inlet.readable:
             value.at_risk(self.route.flow, result.findings)
-        try:
+
+        def remembered() -> None:
             with transaction.atomic():
                 crashpoint("before_remember")
                 result.write()
@@ -208,6 +210,9 @@ class Slice:
                     self.lease.change(writes=F("writes") + result.requests, **breaker_watch.counted(result, forced))
                     breaker_watch.count_with(run, result, forced)
                 crashpoint("in_remember")
+
+        try:
+            conflicts.until_done(remembered, before_again=run.refresh_from_db)
         except LeaseLostError:  # a machine that slept may have put an older value over a newer one
             pending.note(self.route.flow, result.sent, "lost_lease")
             raise

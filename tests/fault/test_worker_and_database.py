@@ -1,20 +1,23 @@
-"""Rows 5, 14, 16, 17, 19 of the fault matrix: frozen workers, cut connections, full disks, wrong clocks, old code."""
+"""Rows 5, 14 to 17 and 19 of the fault matrix: frozen workers, cut connections, deadlocks, full disks, wrong clocks,
+old code."""
 
 import os
 import signal
 import subprocess
+import threading
 from datetime import timedelta
 from typing import Any
 
 import psycopg
 import pytest
-from django.db import DatabaseError, connections
+from django.db import DatabaseError, OperationalError, connections
 from django.db import connection as database
 from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
 
 from sync import clock, crashpoints, runs
 from sync.models import CrossReference, PendingKey, SyncRun
+from sync.storage import conflicts
 from tests.fault.conftest import Started, environment
 from tests.sync.conftest import Load, flow, open_issues, people, sync, wait_until, worked
 
@@ -90,6 +93,61 @@ def test_connections_cut_between_call_and_commit_lose_nothing(
     assert (run.state, run.read) == ("completed", 25)
     assert len(control.all_contacts()) == 25 == CrossReference.objects.filter(state="active").count()
     assert open_issues() == set()
+
+
+def test_a_page_that_loses_a_deadlock_is_remembered_again(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other writer waits for the run's row, which the page's transaction holds, and holds what that wants next."""
+    if database.vendor != "postgresql":
+        pytest.skip("SQLite has one writer")
+    control, passes = load(people(25), **SMALL), list[str]()
+    run = queued()
+    with psycopg.connect(environment()["DATABASE_URL"]) as other:
+        other.execute("SET deadlock_timeout = '60s'")
+        other.execute("SELECT pg_advisory_xact_lock(42)")
+
+        def passing(name: str) -> None:
+            if name != "in_remember":
+                return
+            passes.append(name)
+            if len(passes) == 2:
+                writes = "UPDATE sync_syncrun SET trigger = trigger WHERE id = %s"
+                threading.Thread(target=lambda: (other.execute(writes, [run.pk]), other.commit())).start()
+                with database.cursor() as cursor:
+                    cursor.execute("SET LOCAL deadlock_timeout = '50ms'")
+                    cursor.execute("SELECT pg_sleep(0.2), pg_advisory_xact_lock(42)")
+
+        monkeypatch.setattr(crashpoints, "_passing", passing)
+        run = worked(run)
+    assert (run.state, run.read, run.accepted, run.pages, run.epoch) == ("completed", 25, 25, 3, 1)
+    assert len(passes) == 4, "three pages, one of them twice"
+    assert len(control.requests("PUT", "/contact/")) == 3
+    assert len(control.all_contacts()) == 25 == CrossReference.objects.filter(state="active").count()
+
+
+def test_a_conflict_that_never_ends_leaves_the_page_to_the_next_worker(
+    load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if database.vendor != "postgresql":
+        pytest.skip("SQLite has one writer")
+    control, passes = load(people(5)), list[str]()
+    run = queued()
+
+    def passing(name: str) -> None:
+        if name == "in_remember":
+            passes.append(name)
+            with database.cursor() as cursor:
+                cursor.execute("DO $$ BEGIN RAISE EXCEPTION 'again' USING ERRCODE = '40001'; END $$")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(crashpoints, "_passing", passing)
+        with pytest.raises(OperationalError):
+            worked(run)
+    assert len(passes) == 1 + conflicts.AGAIN
+    run.refresh_from_db()
+    assert (run.state, run.read, run.pages) == ("running", 0, 0)
+    expired(run)
+    run = worked(run)
+    assert (run.state, run.read, run.unchanged + run.accepted, len(control.all_contacts())) == ("completed", 5, 5, 5)
 
 
 def test_a_full_disk_ends_the_slice_cleanly_and_moves_nothing(load: Load) -> None:
