@@ -141,6 +141,9 @@ def trip(lease: Lease, stop: BreakerTripped) -> None:
     cause = _cause(run, kind, stop)
     message = f"{kind.title}: {stop.told} {stop.limit_told} {stop.prevented}"
     with transaction.atomic():
+        if lease.run.parent_id and _tripped_already(run):
+            runs.finish(lease, RunState.CANCELLED, "Another part was stopped.")
+            return
         runs.finish(lease, RunState.FAILED, f"Stopped before damage. {message} {cause['sent']}")
         if lease.run.parent:
             parts.stop(lease.run.parent)
@@ -159,6 +162,12 @@ def trip(lease: Lease, stop: BreakerTripped) -> None:
             )  # fmt: skip
             issues.raise_all(flow, run.pk, [finding])
     flow.refresh_from_db()
+
+
+def _tripped_already(run: SyncRun) -> bool:
+    """Whether another part was quicker; the flow's row makes them come one after the other."""
+    flow = Flow.objects.select_for_update().get(pk=run.flow_id)
+    return flow.breakers.filter(run=run, tripped_at__isnull=False).exists()
 
 
 def _cause(run: SyncRun, kind: Kind, stop: BreakerTripped) -> dict[str, Any]:

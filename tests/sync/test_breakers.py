@@ -7,15 +7,17 @@ from typing import Any
 
 import msgspec
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from connectors.base import Effect, Page
-from sync import breakers, pending, pipeline, runs
+from sync import breakers, parts, pending, pipeline, runs
 from sync.breaker_watch import Watch
+from sync.management import foreground
 from sync.models import AuditEvent, Breaker, CrossReference, Flow, ProductFeed, SyncIssue, SyncRun
-from tests.sync.conftest import Load, in_thread, open_issues, people, sync, worked
+from tests.sync.conftest import Load, buckets, in_thread, open_issues, people, sync, worked
 from tests.sync.conftest import flow as named
 from tests.sync.plain_systems import Erp, Platform, connect
 from tests.sync.test_other_ways import confirm, product
@@ -145,6 +147,14 @@ def test_new_records_are_no_change(customers: tuple[Flow, Erp, Platform]) -> Non
     assert (done.state, done.accepted, done.changes) == ("completed", 400, 0)
 
 
+def test_a_first_load_is_exempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    flow, erp, _ = connect(monkeypatch, "customer", Effect.UPSERT)
+    erp.rows = [{"key": f"c{n}", "account": f"c{n}", "bad": n < 60} for n in range(100)]
+    first = run(flow)
+    assert (first.state, first.rejected) == ("completed", 60), "what an ERP really holds is seen in its first load"
+    assert run(flow).state == "failed", "the same again is too much"
+
+
 def test_a_backfill_is_exempt(customers: tuple[Flow, Erp, Platform]) -> None:
     flow, erp, _ = customers
     change(erp, 400)
@@ -200,6 +210,48 @@ def test_two_workers_of_one_run_do_not_both_pass_below_the_limit(customers: tupl
         thread.join(20)
     started.refresh_from_db()
     assert sum(passed) == started.claimed_changes == 100
+
+
+@pytest.mark.parametrize("limit", [50, 20])  # one part passes, two do not; each part alone is too much
+def test_parts_side_by_side_stop_together_below_the_limit_and_go_on_when_it_is_allowed(
+    load: Load, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    esp = load(people(90), DYNAMICS365_PAGE_SIZE="10")
+    assert sync().state == "completed"
+    for name, value in (("PARTS", 3), ("PART_RECORDS", 10)):
+        monkeypatch.setitem(settings.SYNC, name, value)
+    monkeypatch.setattr("sync.gathering.PATIENCE", 0.0)
+    breakers.edit(named(), "mass_change", on=True, percent=1, minimum=limit, user=None)
+    for n in range(1, 91):
+        esp.customer(f"C-{n}", AddressCity="Elsewhere")
+    esp.forget_requests()
+    whole = sync(full=True)
+    ready = threading.Barrier(3)
+
+    def part_by(run: SyncRun) -> None:
+        ready.wait(10)
+        worked(run)
+
+    threads = [in_thread(part_by, part) for part in parts.of(whole)]
+    for thread in threads:
+        thread.join(60)
+    stopped = worked(whole)
+    assert (stopped.state, stopped.divided) == ("failed", False), stopped.message
+    states = [one["state"] for one in stopped.parts]
+    assert (states.count("failed"), states.count("completed") <= 1) == (1, True), stopped.parts
+    assert SyncRun.objects.filter(parent=stopped).count() == 0
+    left = sum(write["records"] for write in esp.writes())
+    assert sum("Elsewhere" in one.values() for one in esp.contacts().values()) == left <= limit
+    assert (stopped.accepted, stopped.changes, stopped.claimed_changes) == (left, left, left)
+    assert stopped.read == sum(buckets(stopped).values())
+    [trip] = AuditEvent.objects.filter(action="trip breaker")
+    assert trip.after["run"] == stopped.pk, "the run fails once"
+    assert open_issues() == {("breaker_tripped", "", "mass_change")}
+
+    going_on = foreground.until_done(breakers.resume_once(named(), "mass_change", None), lambda _: None)
+    assert (going_on.state, going_on.accepted, going_on.unchanged) == ("completed", 90 - left, left), going_on.message
+    assert not Breaker.objects.get().allowed_once
+    assert open_issues() == set()
 
 
 def route_of(flow: Flow) -> Any:
