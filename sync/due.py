@@ -8,7 +8,7 @@ from datetime import datetime, time, timedelta
 from django.conf import settings
 from django.db import DatabaseError, transaction
 
-from sync import clock, duties, runs, schedules, sweep
+from sync import backfills, clock, duties, runs, schedules, sweep
 from sync.catalogue import RunState
 from sync.models import Flow, FlowSchedule, SyncRun
 from sync.schedules import COALESCE, DAILY, SKIP, Schedule
@@ -94,10 +94,11 @@ def _decide(rules: FlowSchedule, new: datetime | None, busy: SyncRun | None, now
 
 
 def _overlap(rules: FlowSchedule, new: datetime | None, busy: SyncRun) -> None:
-    """A short run for a few keys reads nothing new: a start follows it whatever the rule says."""
+    """A short run for a few keys, a backfill and the application of a plan do not read what is new: a start follows
+    them whatever the rule says."""
     if new is None:
         return
-    if busy.keys_only:
+    if busy.keys_only or busy.trigger == backfills.TRIGGER or busy.plan_id is not None:
         rules.owed_at = rules.owed_at or new
     elif rules.overlap == SKIP:
         _leave_out(rules, new, f"run {busy.pk} was still active")

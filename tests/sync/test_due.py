@@ -218,6 +218,18 @@ def test_a_short_run_of_retries_swallows_no_start(the_clock: Any) -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("rule", [SKIP, COALESCE])
+def test_a_backfill_that_waits_for_a_worker_swallows_no_start(the_clock: Any, rule: str) -> None:
+    flow = scheduled(Schedule(EVERY, 15, overlap=rule))
+    SyncRun.objects.create(flow=flow, trigger="backfill", state="queued")
+    the_clock.shift(timedelta(minutes=15))
+    looked()
+    ended()
+    due.start_all()
+    assert SyncRun.objects.exclude(trigger="backfill").get().due_at == utc("2026-11-22T10:15")
+
+
+@pytest.mark.django_db
 def test_a_pause_ends_by_itself_on_its_date_and_says_so(the_clock: Any) -> None:
     flow = scheduled(Schedule(EVERY, 15))
     runs.pause(flow, "price import", None, clock.now() + timedelta(hours=2))

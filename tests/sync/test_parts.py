@@ -4,11 +4,11 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from sync import accounting, addresses, flows, parts, pending, progress, runs
+from sync import accounting, addresses, breakers, flows, parts, pending, progress, runs
 from sync.delivery.adoption import Adoption, Match
 from sync.limits import limits_for
 from sync.management import foreground
-from sync.models import CrossReference, Delivery, LedgerEntry, PartClaim, PendingKey, RunPage, SyncRun
+from sync.models import Breaker, CrossReference, Delivery, LedgerEntry, PartClaim, PendingKey, RunPage, SyncRun
 from tests.sync.conftest import Load, buckets, flow, in_thread, invoice, open_issues, people, sync, worked
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -300,3 +300,16 @@ def test_nothing_is_sent_for_a_divided_run_once_its_flow_is_paused(load: Load) -
     runs.pause(flow(), "Breaker", None)
     worked(run_free(run))
     assert control.writes() == []
+
+
+def test_a_tripped_breaker_resumes_when_the_last_part_has_ended(load: Load) -> None:
+    load(people(60))
+    run = worked(started())
+    SyncRun.objects.filter(pk=parts.of(run)[0].pk).update(state="failed", message="Stopped before damage.")
+    runs.pause(flow(), "Breaker", None)
+    Breaker.objects.create(flow=flow(), kind="mass_change", percent=1, minimum=1, run=run, tripped_at=run.queued_at)
+    with pytest.raises(breakers.NotTrippedError, match="has not ended yet"):
+        breakers.resume_once(flow(), "mass_change", None)
+    assert flow().paused
+    assert worked(run_free(run)).state == "failed"
+    assert breakers.resume_once(flow(), "mass_change", None).pk != run.pk
