@@ -199,6 +199,12 @@ def activate(flow: Flow, user: Any, why: str, *, number: int | None = None, read
         chosen = draft(flow)
         if chosen is None or number not in (None, chosen.number):
             raise NotPossibleError("This draft is not there any more: somebody activated or discarded it.")
+        busy = runs.active(flow) if read_now else None
+        if busy is not None:  # it keeps the version that it began with, and no second one can be queued
+            raise NotPossibleError(
+                f"Run {busy.pk} is under way, so that no full read can be queued: wait for its end or cancel it, "
+                "or activate without a full read."
+            )
         before = active(flow)
         FieldMapping.objects.filter(**_of(flow), state=ACTIVE).update(state=RETIRED)
         chosen.state, chosen.note = ACTIVE, why[:300]

@@ -186,6 +186,18 @@ def test_a_preview_shows_the_way_of_a_value_and_sends_nothing(load: Load) -> Non
     assert not control.writes()
 
 
+def test_a_full_read_is_not_promised_while_a_run_reads_with_the_version_before(load: Load) -> None:
+    control = load(people(1))
+    with_field(control, "Nickname")
+    field_mappings.save(flow(), [row(control, "NameAlias", "Nickname")], "first", None)
+    run = runs.start(flow(), ring=False)
+    assert run is not None
+    with pytest.raises(field_mappings.NotPossibleError, match=f"Run {run.pk} is under way"):
+        field_mappings.activate(flow(), None, "agreed", read_now=True)
+    assert field_mappings.draft(flow()) is not None
+    assert field_mappings.activate(flow(), None, "agreed") is None
+
+
 def test_versions_are_kept_audited_and_never_change(load: Load) -> None:
     control = load(people(1))
     with_field(control, "Nickname")
