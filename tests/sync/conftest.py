@@ -18,7 +18,7 @@ from django.db import connections
 from connectors.emulators.server import running
 from connectors.http import Http
 from sync import flows, pipeline, runs
-from sync.models import Delivery, Flow, SyncIssue, SyncRun
+from sync.models import ApiBudget, Delivery, Flow, SyncIssue, SyncRun
 
 People = Iterable[Mapping[str, Any]]
 OWNED = ("3", "1", "2", "11", "14")
@@ -248,6 +248,7 @@ def worked(run: SyncRun, seconds: float | None = None) -> SyncRun:
 def goes_on(run: SyncRun) -> SyncRun:
     """The time that a run waits is over."""
     SyncRun.objects.filter(pk=run.pk).update(wait_until=run.queued_at)
+    ApiBudget.objects.update(blocked_until=0, bulk_until=0)
     return worked(run)
 
 
