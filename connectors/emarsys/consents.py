@@ -113,13 +113,14 @@ class Consents:
         return self._exports.run("contact/getchanges", self._wanted(since)), 0
 
     def _wanted(self, since: date) -> Mapping[str, object]:
-        """Days are the account's; the two must differ, and tomorrow takes in all of today (contract 3.11)."""
+        """Days, and nobody says in which zone (contract 3.11: what exports write is Vienna time). With the day after
+        tomorrow all of today is in, wherever the account lies: by tomorrow, its last hour was missing each night."""
         today = date.fromisoformat(self._today())
         body: dict[str, object] = {
             "distribution_method": "local",
             "origin": "all",
             "origin_id": "0",
-            "time_range": [(min(since, today) - timedelta(1)).isoformat(), (today + timedelta(1)).isoformat()],
+            "time_range": [(min(since, today) - timedelta(1)).isoformat(), (today + timedelta(2)).isoformat()],
             "contact_fields": [self._account.numbered.key, EMAIL, OPT_IN],
             "delimiter": ",",
             "add_field_names_header": 1,

@@ -192,7 +192,7 @@ def test_changes_are_exported_over_two_different_days_of_the_account(server: HTT
     export = Export(server, CHANGES)
     changed(emarsys())
     assert export.started.sent == [{
-        "distribution_method": "local", "origin": "all", "origin_id": "0", "time_range": ["2026-01-14", "2026-01-16"],
+        "distribution_method": "local", "origin": "all", "origin_id": "0", "time_range": ["2026-01-14", "2026-01-17"],
         "contact_fields": ["10569", "3", "31"], "delimiter": ",", "add_field_names_header": 1, "language": "en",
     }]  # fmt: skip
 
@@ -200,10 +200,10 @@ def test_changes_are_exported_over_two_different_days_of_the_account(server: HTT
 @pytest.mark.parametrize(
     ("now", "zone", "since", "days"),
     [
-        (datetime(2026, 1, 15, 23, 30, tzinfo=UTC), "Europe/Vienna", "2026-01-15", ["2026-01-14", "2026-01-17"]),
-        (datetime(2026, 1, 15, 1, 30, tzinfo=UTC), "America/New_York", "2026-01-14", ["2026-01-13", "2026-01-15"]),
-        (datetime(2026, 1, 15, 11, 0, tzinfo=UTC), "Europe/Vienna", "2026-01-02", ["2026-01-01", "2026-01-16"]),
-        (datetime(2026, 1, 15, 11, 0, tzinfo=UTC), "Europe/Vienna", "2026-02-02", ["2026-01-14", "2026-01-16"]),
+        (datetime(2026, 1, 15, 23, 30, tzinfo=UTC), "Europe/Vienna", "2026-01-15", ["2026-01-14", "2026-01-18"]),
+        (datetime(2026, 1, 15, 1, 30, tzinfo=UTC), "America/New_York", "2026-01-14", ["2026-01-13", "2026-01-16"]),
+        (datetime(2026, 1, 15, 11, 0, tzinfo=UTC), "Europe/Vienna", "2026-01-02", ["2026-01-01", "2026-01-17"]),
+        (datetime(2026, 1, 15, 11, 0, tzinfo=UTC), "Europe/Vienna", "2026-02-02", ["2026-01-14", "2026-01-17"]),
     ],
 )
 def test_days_are_the_account_s_whatever_the_watermark(
@@ -367,7 +367,7 @@ def test_the_time_zone_may_be_set(server: HTTPServer, emarsys: Open) -> None:
     export = Export(server, [], zone="Middle/Earth", created="2026-01-15 12:00:00")
     (page,) = emarsys(ACCOUNT_ZONE="Asia/Tokyo").read("consent", "2026-01-15")
     assert page.watermark == "2026-01-15"
-    assert export.started.sent[0]["time_range"] == ["2026-01-14", "2026-01-16"]
+    assert export.started.sent[0]["time_range"] == ["2026-01-14", "2026-01-17"]
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

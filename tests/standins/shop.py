@@ -81,7 +81,8 @@ SETTINGS = {
     "PAGE_SIZE": str(PAGE),
     "CUSTOMERS_SET": "clients",
     "CUSTOMERS_COLUMNS": "CustomerAccount=client_no,PrimaryContactEmail=mail,PersonFirstName=first,PersonLastName=last,"
-    "AddressCountryRegionId=country,OnHoldStatus=blocked",
+    "AddressCountryRegionId=country,OnHoldStatus=blocked,"
+    "OrganizationName=,LanguageId=,PrimaryContactPhone=,AddressStreet=,AddressCity=,AddressZipCode=",
     "INVOICES_SET": "bills",
     "INVOICES_COLUMNS": "InvoiceNumber=bill_no,InvoiceDate=billed_on,InvoiceCustomerAccountNumber=client_no,"
     "TotalInvoiceAmount=total,CurrencyCode=currency,SalesOrderNumber=order_no",

@@ -23,6 +23,7 @@ def frozen(monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
         yield server
 
 
+@pytest.mark.django_db
 def test_a_frozen_broker_takes_a_second_once_and_then_nothing(frozen: socket.socket) -> None:
     began = time.monotonic()
     assert not doorbell.send("work", 1)

@@ -149,9 +149,6 @@ def _lenient(form: Any, found: dict[str, Any]) -> Any:
             values[column.name] = _lenient(nested, value) if isinstance(value, dict) else None
         elif isinstance(value, bool | int | float | str):
             values[column.name] = _scalar(value, column.name, Decimal in get_args(column.type))
-        elif value is not None:  # as nothing it would blank the target's value
-            message = "A structure, where one value was expected."
-            raise RecordError("unreadable_value", column.encode_name, message, str(value)[:60])
     return form(**values)
 
 
