@@ -41,7 +41,7 @@ STEPS = (
     Step("check", (PYTHON, "manage.py", "check", "--fail-level", "WARNING")),
     _pytest("plain", f"not ({APART})", *PARALLEL, *PLAIN),
     _pytest("sqlite", f"not postgresql and not ({APART})", *PARALLEL, *_without(PLAIN)),
-    _pytest("postgresql", f"not ({APART})", *PARALLEL, *_without(PLAIN), needs=("postgresql",)),
+    _pytest("postgresql", f"not any_database and not ({APART})", *PARALLEL, *_without(PLAIN), needs=("postgresql",)),
     _pytest("clients", "clients", "tests/clients", "tests/standins", needs=("clients",)),
     # Each file stays with one worker: it owns its database, its broker and its browser.
     _pytest("system", SLOW, *PARALLEL, needs=("postgresql", "redis", "chromium")),

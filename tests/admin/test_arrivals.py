@@ -11,7 +11,7 @@ from sync.models import AuditEvent, ProductFeed
 from tests.admin import arrived, desk_records
 from tests.admin.desk_records import person
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 INBOX, FEED = "/console/sync/inboxevent/", "/console/sync/productfeed/"
 ATTRIBUTION, PURCHASES = "/console/sync/attributionlink/", "/console/sync/emarsyspurchase/"
 

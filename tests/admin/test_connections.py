@@ -21,7 +21,7 @@ from tests.emulators.prima.site import Site, envelope, request_xml, retailer
 from tests.sync.conftest import Control
 from tests.systems.conftest import EMARSYS, ERPS
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.any_database]
 CANARIES = {
     "EMARSYS_CLIENT_SECRET": "canary-secret-1",
     "EMARSYS_SALES_TOKEN": "canary-secret-2",

@@ -11,7 +11,7 @@ from sync.catalogue import Team
 from sync.models import AuditEvent
 from tests.admin.desk_records import PASSWORD, person
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 
 def names_of(group: str) -> set[str]:

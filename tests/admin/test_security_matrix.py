@@ -17,7 +17,7 @@ from tests.admin import arrived, desk_records, sample_runs
 from tests.admin.console_addresses import address, names
 from tests.admin.desk_records import person
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 ROLES = {"n": "nobody", "m": "marketing", "f": "finance", "a": "admin", "v": "viewer"}
 """`n` is signed in and has no role."""

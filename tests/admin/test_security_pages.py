@@ -20,7 +20,7 @@ from tests.admin.console_addresses import address, names
 from tests.admin.desk_records import CANARY, person
 from tests.admin.test_security_matrix import MATRIX, ROLES, client_of, sample_objects
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 
 def broken(request: HttpRequest) -> HttpResponse:

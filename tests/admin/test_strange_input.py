@@ -10,7 +10,7 @@ from sync.models import BulkOperation
 from tests.admin.desk_records import drift, line, person, unknown_outcome
 from tests.admin.test_segment_pages import checked, finding, listing
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 STRANGE = ["\0", "9" * 30, "-1", "٣", "%", "'; --", "2011-02-30", "~~", "1~\0", "NaN~1", "é" * 300, "x" * 5_000]
 LISTS = {
     "sync_syncissue_changelist": "team kind state age assignee flow run record after sort",

@@ -12,6 +12,7 @@ from tests.commands.conftest import Run
 from tests.sync.conftest import Load, people
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+pytestmark = pytest.mark.any_database
 COMMANDS = sorted(path.stem for path in (ROOT / "sync/management/commands").glob("[a-z]*.py"))
 OF_A_FLOW = ("cancel", "pause", "reconcile", "resume", "schedule", "sweep", "sync", "watermark")
 

@@ -7,7 +7,7 @@ from tests.sync.conftest import Control, buckets, open_issues
 from tests.systems.conftest import World, emarsys_api, sync
 from tests.systems.test_dataverse_and_emarsys import guids
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.any_database]
 FLOWS = ("emarsys.consent", "dataverse.consent")
 
 

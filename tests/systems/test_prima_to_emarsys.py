@@ -10,7 +10,7 @@ from sync.models import CrossReference, Flow, MappingVersion, SyncRun
 from tests.sync.conftest import Control, buckets, open_issues
 from tests.systems.conftest import World, sync
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.any_database]
 OTHER = Path(__file__).with_name("other_prima_site.yaml")
 SITES = {"assumed": "", "other": str(OTHER)}
 
