@@ -150,27 +150,6 @@ def test_a_conflict_that_never_ends_leaves_the_page_to_the_next_worker(
     assert (run.state, run.read, run.unchanged + run.accepted, len(control.all_contacts())) == ("completed", 5, 5, 5)
 
 
-def test_a_full_disk_ends_the_slice_cleanly_and_moves_nothing(load: Load) -> None:
-    if database.vendor != "sqlite":
-        pytest.skip("a quota of PostgreSQL needs a file system of its own")
-    control = load(people(300))
-    run, before = queued(), flow().watermark
-    with database.cursor() as cursor:
-        cursor.execute("VACUUM")
-        pages = cursor.execute("PRAGMA page_count").fetchone()[0]
-        cursor.execute(f"PRAGMA max_page_count = {pages + 4}")
-    with pytest.raises(DatabaseError, match="full"):
-        worked(run)
-    run.refresh_from_db()
-    assert (run.state, run.read, run.pages, flow().watermark) == ("running", 0, 0, before)
-    assert not CrossReference.objects.exists()
-    with database.cursor() as cursor:
-        cursor.execute("PRAGMA max_page_count = 1073741823")
-    expired(run)
-    run = worked(run)
-    assert (run.state, run.read, len(control.all_contacts())) == ("completed", 300, 300)
-
-
 @pytest.mark.parametrize("minutes", [10, -10])
 def test_a_worker_whose_clock_is_wrong_takes_no_lease_and_skips_no_record(
     load: Load, monkeypatch: pytest.MonkeyPatch, minutes: int
