@@ -39,7 +39,7 @@ class PostgreSQL:
             self._copy(table, rows)
         else:
             values = ", ".join(["%s"] * len(table.columns))
-            with self._cursor() as cursor:
+            with connection.wrap_database_errors, self._cursor() as cursor:
                 cursor.executemany(table.insert(f"VALUES ({self._casts(table, values)})"), [*map(tuple, rows)])
 
     def _casts(self, table: Table, values: str) -> str:
@@ -53,7 +53,7 @@ class PostgreSQL:
         names = ", ".join(table.columns)
         temporary = f"incoming_{table.name}"
         # Outside a transaction the temporary table would be gone with the statement that made it.
-        with transaction.atomic(), self._cursor() as cursor:
+        with transaction.atomic(), connection.wrap_database_errors, self._cursor() as cursor:
             cursor.execute(
                 f"CREATE TEMPORARY TABLE {temporary} ON COMMIT DROP AS SELECT {names} FROM {table.name} WITH NO DATA"
             )
@@ -70,7 +70,7 @@ class PostgreSQL:
 
     def known(self, model: type[models.Model], column: str, digests: Sequence[bytes], where: str) -> set[bytes]:
         wanted = "{" + ",".join(digest.hex() for digest in digests) + "}"
-        with self._cursor(binary=True) as cursor:
+        with connection.wrap_database_errors, self._cursor(binary=True) as cursor:
             cursor.execute(
                 f"SELECT uuid_send({column}) FROM {model._meta.db_table} WHERE {column} = ANY(%s::uuid[]) AND {where}",
                 [wanted],
@@ -88,7 +88,7 @@ class PostgreSQL:
     ) -> list[tuple[Any, ...]]:
         uuids = {field.column for field in model._meta.concrete_fields if isinstance(field, models.UUIDField)}
         names = ", ".join(f"uuid_send({name})" if name in uuids else name for name in columns)
-        with self._cursor(binary=True) as cursor:
+        with connection.wrap_database_errors, self._cursor(binary=True) as cursor:
             cursor.execute(
                 f"SELECT {names} FROM {model._meta.db_table} WHERE {column} = ANY(%s::text[]) AND {where}",
                 [_array(values), *parameters],
