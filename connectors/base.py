@@ -7,6 +7,8 @@ from enum import StrEnum
 from operator import attrgetter
 from typing import NamedTuple, Protocol, runtime_checkable
 
+import msgspec
+
 from connectors.records import Record
 
 Row = bytes
@@ -81,7 +83,7 @@ class Excluded(NamedTuple):
     record: Record
 
 
-class Mapped(NamedTuple):
+class Mapped(msgspec.Struct, frozen=True, gc=False):
     record: Record | Gone | Excluded
     faults: tuple[Fault, ...] = ()
 
@@ -142,14 +144,14 @@ class Divisible(Protocol):
         ...
 
 
-class Known(NamedTuple):
+class Known(msgspec.Struct, frozen=True, gc=False):
     """What the console already knows of the record: its id in the target, empty when never accepted."""
 
     target_id: str = ""
     adopt: bool = False
 
 
-class Encoded(NamedTuple):
+class Encoded(msgspec.Struct, frozen=True, gc=False):
     """A record as the target takes it. `body` is what is digested and joined into the request;
     records of one `group` share a request (a target may need one key field per request)."""
 
@@ -166,7 +168,7 @@ class Observed(NamedTuple):
     fields: Mapping[str, str]
 
 
-class Result(NamedTuple):
+class Result(msgspec.Struct, frozen=True, gc=False):
     """`key` is the record's; `code`, `field` and `message` are the target's own words on a refusal."""
 
     key: str
@@ -234,7 +236,8 @@ class Sink(Protocol):
     def send(self, inlet: str, batch: Sequence[Encoded], key: str) -> Answer:
         """One request with records of one group. `key` is the delivery's idempotency key.
 
-        Raises UnknownOutcomeError when the answer was lost, UnavailableError when nothing was done.
+        Raises UnknownOutcomeError when the answer was lost, UnavailableError when nothing was done. Calls that write
+        say so (`Http.request(writes=True)`, else `written.leaves()`): the run counts them.
         """
         ...
 

@@ -6,7 +6,7 @@ sides can be compared whatever each of them writes. Pure.
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
@@ -16,7 +16,7 @@ import msgspec
 
 from connectors import fields
 from connectors.base import Excluded, Fault, Gone, Mapped, Row, Stream
-from connectors.errors import RecordError
+from connectors.errors import ConfigurationError, RecordError
 
 ERP, MARKETING = "erp", "marketing"
 OWNERS = (ERP, MARKETING)
@@ -309,6 +309,16 @@ def values_of(extra: Sequence[ExtraField], found: Mapping[str, object]) -> tuple
             except RecordError as error:
                 faults.append(Fault(error.kind, one.name, error.message, error.value))
     return values, faults
+
+
+def check_extendable(system: str, stream: str, extendable: Collection[str]) -> None:
+    """Raises ConfigurationError for a stream whose rows carry no columns but the connector's."""
+    if stream not in extendable:
+        raise ConfigurationError(
+            f"{system}: {stream} carries no columns of the site's own.",
+            system=system,
+            remedy="Take them out of the flow's field mapping.",
+        )
 
 
 def json_columns(members: Mapping[str, str]) -> ReadColumns:

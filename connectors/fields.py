@@ -1,17 +1,20 @@
 """Read one value, or say which field is wrong and why. Pure.
 
 Every function takes the raw value and returns the normalised one; an unreadable value raises RecordError
-with the field, the value and the rule it breaks.
+with the field, the value and the rule it breaks. `or_fault` is for what a record can do without.
 """
 
 import re
+from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
+from typing import Any
 
 import phonenumbers
 import pycountry
 from email_validator import EmailNotValidError, validate_email
 
+from connectors.base import Fault
 from connectors.errors import RecordError
 
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
@@ -55,6 +58,15 @@ COUNTRY_ALIASES = {
     "taiwan": "TW",
 }
 """Names that ERPs use and ISO 3166-1 does not."""
+
+
+def or_fault(faults: list[Fault], name: str, read: Callable[..., Any], value: str, *options: str) -> Any:
+    """The value as `read` gives it; empty where it is unreadable, with the reason among the record's faults."""
+    try:
+        return read(value, *options)
+    except RecordError as error:
+        faults.append(Fault(error.kind, name, error.message, error.value))
+        return ""
 
 
 def text(value: object) -> str:

@@ -1,36 +1,25 @@
-"""The one session: deadline, size limit, budget, re-signed retries, and replies turned into typed errors.
+"""The one session: deadline, size limit, budget, re-signed retries. What goes wrong becomes a typed error (failures).
 
 Measured reasons (RELIABILITY B 22-28): a `requests` timeout does not stop a slow drip, a redirect to another
 host would keep the credentials, and a retry below the signature repeats a stale one.
 """
 
 import random
-import ssl
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 import requests
-from urllib3.exceptions import (
-    ConnectTimeoutError,
-    HTTPError,
-    NameResolutionError,
-    NewConnectionError,
-)
+from urllib3.exceptions import HTTPError
 
-from connectors import certificates
+from connectors import failures, redaction, written
 from connectors.addresses import check_address, public_https
 from connectors.base import Limits, Settings
 from connectors.bearer import Bearer
-from connectors.errors import (
-    ConfigurationError,
-    ConnectorError,
-    UnavailableError,
-    UnexpectedReplyError,
-    UnknownOutcomeError,
-)
-from connectors.reply import Reply, retry_after, what_is_wrong
+from connectors.errors import ConnectorError, UnavailableError, UnknownOutcomeError
+from connectors.reply import Reply, retry_after
 from connectors.session import new_session, trusted_by
 
 __all__ = ["Bearer", "Http", "Reply", "retry_after"]
@@ -39,8 +28,8 @@ LARGEST_REPLY = 64 * MEGABYTE
 """A reply that is read as a whole; a page of 10,000 rows has 10 MB. REPLY_MB changes it for a connection."""
 LONGEST_WAIT = 60.0
 """Seconds a worker waits on Retry-After; beyond it the run waits in the database."""
-BROKEN_OFF = "It is tried again; if it lasts, look at the system, and at proxies and firewalls on the way."
-CREDENTIALS = "Check the client id, its secret and its permissions, then press Test connection."
+UNTOLD_WAIT = 30.0
+"""Seconds, where a system asks to slow down and does not say for how long."""
 
 
 class Http:
@@ -99,22 +88,25 @@ class Http:
         allow: tuple[int, ...] = (),
         urgent: bool = False,
         max_bytes: int | None = None,
+        writes: bool = False,
+        again: bool = False,
     ) -> Reply:
         """One call with its retries. 2xx and the statuses in `allow` come back as replies.
 
         `repeatable=False` sends at most once: a lost answer raises UnknownOutcomeError. `max_bytes` is for a
-        document that is known to be large.
+        document that is known to be large. A call that `writes` is counted each time that it leaves; `again` says
+        that one before it wrote the same.
         """
-        url = self._own(path)
+        call = _Call(method, self._own(path), params, body, headers, repeatable, urgent, writes)
         largest = max_bytes or self._largest
         refreshed = False
         for attempt in range(1, self._attempts + 1):
             try:
-                reply = self._once(method, url, params, body, headers, repeatable, urgent, largest)
+                reply = self._once(call, largest, again or attempt > 1)
                 if reply.status == 401 and self._renew and not refreshed:
                     refreshed = True
                     self._renew()
-                    reply = self._once(method, url, params, body, headers, repeatable, urgent, largest)
+                    reply = self._once(call, largest, True)
                 if 200 <= reply.status < 300 or reply.status in allow:
                     return reply
                 raise self._error(reply, repeatable)
@@ -132,35 +124,20 @@ class Http:
         if not path.startswith(("http://", "https://")):
             return f"{self.base}/{path.lstrip('/')}" if path else self.base
         if urlsplit(path)[:2] != urlsplit(self.base)[:2]:
-            raise UnexpectedReplyError(
-                f"{self.system} sent a link to another host; it was not followed.",
-                system=self.system,
-                reply=urlsplit(path).netloc,
-                remedy="Check the connection's address and whoever answers there.",
-            )
+            raise failures.other_host(self.system, urlsplit(path).netloc)
         return path
 
-    def _once(
-        self,
-        method: str,
-        url: str,
-        params: Mapping[str, str] | str | None,
-        body: bytes | None,
-        headers: Mapping[str, str] | None,
-        repeatable: bool,
-        urgent: bool,
-        largest: int,
-    ) -> Reply:
-        answer, label, began = self._open(method, url, params, body, headers, repeatable, urgent)
+    def _once(self, call: "_Call", largest: int, repeated: bool) -> Reply:
+        answer, began = self._open(call, repeated)
         try:
             with answer:
-                reply = self._reply(answer, self._read(answer, label, largest), label)
+                reply = self._reply(answer, self._read(answer, call.label, largest), call.label)
         except ConnectorError as error:
-            if isinstance(error, UnavailableError) and not repeatable:
-                raise self._unknown(label, str(error)) from error
+            if isinstance(error, UnavailableError) and not call.repeatable:
+                raise failures.outcome_unknown(self.system, call.label, str(error)) from error
             raise
         except (requests.exceptions.RequestException, HTTPError, OSError) as error:
-            raise self._transport_error(error, label, repeatable) from None
+            raise failures.on_the_way(self.system, call.label, error, call.repeatable) from None
         finally:
             self.limits.done(time.monotonic() - began)
         if self._observe:
@@ -181,19 +158,19 @@ class Http:
 
         It is asked for again until it begins; once it has begun, a break raises UnavailableError.
         """
-        url = self._own(path)
+        call = _Call(method, self._own(path), params, body, headers)
         for attempt in range(1, self._attempts + 1):
             try:
-                answer, label, began = self._open(method, url, params, body, headers, True, False)
+                answer, began = self._open(call)
                 try:
                     with answer:
                         if 200 <= answer.status_code < 300 or answer.status_code in allow:
-                            yield from self._whole(answer, label)
+                            yield from self._whole(answer, call.label)
                             return
-                        content = self._read(answer, label, self._largest)
+                        content = self._read(answer, call.label, self._largest)
                 finally:
                     self.limits.done(time.monotonic() - began)
-                raise self._error(self._reply(answer, content, label), True)
+                raise self._error(self._reply(answer, content, call.label), True)
             except _BrokenOffError as error:
                 raise error.reason from error
             except UnavailableError as error:
@@ -209,75 +186,50 @@ class Http:
         except UnavailableError as error:
             raise _BrokenOffError(error) from error
         except (requests.exceptions.RequestException, HTTPError, OSError) as error:
-            raise _BrokenOffError(self._transport_error(error, label, True)) from None
+            raise _BrokenOffError(failures.on_the_way(self.system, label, error, True)) from None
 
-    def _open(
-        self,
-        method: str,
-        url: str,
-        params: Mapping[str, str] | str | None,
-        body: bytes | None,
-        headers: Mapping[str, str] | None,
-        repeatable: bool,
-        urgent: bool,
-    ) -> tuple[requests.Response, str, float]:
-        """The answer's beginning, its label and when the call began; the caller says when it is over."""
-        self.limits.acquire(1, urgent)
+    def _open(self, call: "_Call", repeated: bool = False) -> tuple[requests.Response, float]:
+        """The answer's beginning and when the call began; the caller says when it is over."""
+        self.limits.acquire(1, call.urgent)
         began = time.monotonic()
         try:
-            return *self._begun(method, url, params, body, headers, repeatable), began
+            return self._begun(call, repeated), began
         except BaseException:
             self.limits.done(time.monotonic() - began)
             raise
 
-    def _begun(
-        self,
-        method: str,
-        url: str,
-        params: Mapping[str, str] | str | None,
-        body: bytes | None,
-        headers: Mapping[str, str] | None,
-        repeatable: bool,
-    ) -> tuple[requests.Response, str]:
+    def _begun(self, call: "_Call", repeated: bool) -> requests.Response:
         self.calls += 1
-        label = f"{method} {urlsplit(url).path}"
         if self._public:
-            public_https(url, system=self.system)
+            public_https(call.url, system=self.system)
         # A kept-alive connection may die under a request, which would look like a lost answer.
-        session = self._session if repeatable else self._new_session()
+        session = self._session if call.repeatable else self._new_session()
         signature = self._sign()  # outside: a token that cannot be had is no lost answer
+        if call.writes:
+            written.leaves(repeated)
         try:
             return session.request(
-                method,
-                url,
-                params=params,
-                data=body,
-                headers={**signature, **(headers or {})},
+                call.method,
+                call.url,
+                params=call.params,
+                data=call.body,
+                headers={**signature, **(call.headers or {})},
                 timeout=self._timeout,
                 allow_redirects=False,
                 stream=True,
-            ), label
-        except requests.exceptions.SSLError as error:
-            raise self._untrusted(error, url, label, repeatable) from None
+            )
         except (requests.exceptions.RequestException, HTTPError, OSError) as error:
+            if call.writes and failures.never_left(error):
+                written.stayed(repeated)
             # Without the cause: it repeats the address with its query.
-            raise self._transport_error(error, label, repeatable) from None
-
-    def _untrusted(self, error: Exception, url: str, label: str, repeatable: bool) -> ConnectorError:
-        cause, parts = _innermost(error), urlsplit(url)
-        if not isinstance(cause, ssl.SSLError) or isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-            return self._transport_error(error, label, repeatable)
-        what, remedy = certificates.explained(cause, parts.hostname or "", parts.port or 443)
-        return ConfigurationError(
-            f"{self.system}: {what}.",
-            system=self.system,
-            request=label,
-            reply=str(getattr(cause, "verify_message", "") or cause.reason or "")[:300],
-            remedy=remedy,
-        )
+            if isinstance(error, requests.exceptions.SSLError):
+                raise failures.not_trusted(self.system, call.label, error, call.url, call.repeatable) from None
+            raise failures.on_the_way(self.system, call.label, error, call.repeatable) from None
 
     def _reply(self, answer: requests.Response, content: bytes, label: str) -> Reply:
-        return Reply(answer.status_code, answer.headers, content, self.system, label, _credentials(answer.request))
+        sent = answer.request
+        hidden = redaction.credentials(sent.headers, sent.body)
+        return Reply(answer.status_code, answer.headers, content, self.system, label, hidden)
 
     def _read(self, answer: requests.Response, label: str, largest: int) -> bytes:
         return b"".join(self._chunks(answer, label, largest))
@@ -287,103 +239,28 @@ class Http:
         size = 0
         announced = answer.headers.get("Content-Length", "")
         if announced.isdecimal() and (len(announced) > 18 or int(announced) > largest):
-            raise self._too_much(largest, label)
+            raise failures.too_much(self.system, label, largest // MEGABYTE)
         while chunk := answer.raw.read1(1 << 18, decode_content=True):
             size += len(chunk)
             if size > largest:
-                raise self._too_much(largest, label)
+                raise failures.too_much(self.system, label, largest // MEGABYTE)
             if time.monotonic() > ends:
-                raise UnavailableError(
-                    f"{self.system} did not finish its answer within {self._deadline:.0f} s.",
-                    system=self.system,
-                    request=label,
-                    remedy="It is tried again; if it stays slow, ask for smaller pages or look at the system's load.",
-                )
+                raise failures.too_slow(self.system, label, self._deadline)
             yield chunk
         length = answer.headers.get("Content-Length")
         plain = not answer.headers.get("Content-Encoding") and answer.request.method != "HEAD"
         if plain and length and length.isdigit() and size < int(length):
-            raise UnavailableError(
-                f"{self.system} broke off its answer after {size} of {length} bytes.",
-                system=self.system,
-                request=label,
-                remedy=BROKEN_OFF,
-            )
-
-    def _too_much(self, largest: int, label: str) -> UnexpectedReplyError:
-        return UnexpectedReplyError(
-            f"{self.system} sent more than {largest // MEGABYTE} MB in one answer.",
-            system=self.system,
-            request=label,
-            remedy="Ask for smaller pages (PAGE_SIZE), or allow larger answers (REPLY_MB) if they are meant.",
-        )
-
-    def _transport_error(self, error: Exception, label: str, repeatable: bool) -> ConnectorError:
-        cause = _innermost(error)
-        if isinstance(cause, NewConnectionError | NameResolutionError | ConnectTimeoutError):
-            return UnavailableError(
-                f"{self.system} cannot be reached.",
-                system=self.system,
-                request=label,
-                reply=type(cause).__name__,
-                remedy="Check that the system is up and that its address is right.",
-            )
-        if not repeatable:
-            return self._unknown(label, f"{self.system} did not answer ({type(cause).__name__}).")
-        return UnavailableError(
-            f"{self.system} broke off without a complete answer.",
-            system=self.system,
-            request=label,
-            reply=type(cause).__name__,
-            remedy=BROKEN_OFF,
-        )
-
-    def _unknown(self, label: str, what: str) -> UnknownOutcomeError:
-        return UnknownOutcomeError(
-            f"{what} The request had been sent; whether it was carried out is not known.",
-            system=self.system,
-            request=label,
-            remedy="Look in the target whether the records arrived before anything is sent again.",
-        )
+            raise failures.cut_short(self.system, label, size, length)
 
     def _error(self, reply: Reply, repeatable: bool) -> ConnectorError:
-        status = reply.status
-        details = {"system": self.system, "request": reply.request, "reply": self._explain(reply)}
-        if status == 429:
-            wait = self._throttle_wait(reply.headers) if self._throttle_wait else None
-            wait = wait if wait is not None else retry_after(reply.headers)
-            wait = wait if wait is not None else 30.0
-            self.limits.refused(wait)
-            return UnavailableError(
-                f"{self.system} asks to slow down (429).",
-                retry_after=wait,
-                remedy="The run waits as long as it was asked to; lower CALLS_PER_MINUTE if this is frequent.",
-                **details,
-            )
-        if status in (401, 403):
-            return ConfigurationError(
-                f"{self.system} refused the credentials ({status}).",
-                remedy=f"{reply.clock} {CREDENTIALS}".strip(),
-                **details,
-            )
-        if status >= 500 or status == 408:
-            if not repeatable:
-                return self._unknown(reply.request, f"{self.system} answered {status}.")
-            return UnavailableError(
-                f"{self.system} is in trouble ({status}).",
-                retry_after=retry_after(reply.headers),
-                remedy="It is tried again; if it lasts, look at the system's own status.",
-                **details,
-            )
-        if 300 <= status < 400:
-            return UnexpectedReplyError(
-                f"{self.system} redirects ({status}); redirects are not followed.",
-                remedy="Correct the connection's address.",
-                **details,
-            )
-        error = reply.unexpected(f"{what_is_wrong(reply.body, None)}")
-        error.reply = details["reply"]
-        return error
+        explained = self._explain(reply)
+        if reply.status != 429:
+            return failures.refused(reply, explained, repeatable)
+        wait = self._throttle_wait(reply.headers) if self._throttle_wait else None
+        wait = wait if wait is not None else retry_after(reply.headers)
+        wait = wait if wait is not None else UNTOLD_WAIT
+        self.limits.refused(wait)
+        return failures.slow_down(reply, explained, wait)
 
     @staticmethod
     def _wait(error: UnavailableError, attempt: int) -> float:
@@ -395,30 +272,27 @@ class Http:
         return new_session(self._trusted, self._public)
 
 
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """What is asked, each time that it is asked."""
+
+    method: str
+    url: str
+    params: Mapping[str, str] | str | None
+    body: bytes | None
+    headers: Mapping[str, str] | None
+    repeatable: bool = True
+    urgent: bool = False
+    writes: bool = False
+
+    @property
+    def label(self) -> str:
+        return f"{self.method} {urlsplit(self.url).path}"
+
+
 class _BrokenOffError(Exception):
     """A streamed reply that ended before its end."""
 
     def __init__(self, reason: ConnectorError) -> None:
         super().__init__(str(reason))
         self.reason = reason
-
-
-def _credentials(request: requests.PreparedRequest) -> tuple[str, ...]:
-    """What of a request nobody may read: the values that sign it, and a secret in a form."""
-    values: list[str] = []
-    for name in ("Authorization", "X-WSSE"):
-        value = str(request.headers.get(name) or "")
-        values += [value, *(part.strip('",') for part in value.replace("=", " ").split() if len(part) >= 12)]
-    body = request.body
-    if isinstance(body, bytes) and "form" in str(request.headers.get("Content-Type")):
-        values += [value for name, value in parse_qsl(body.decode("utf-8", "replace")) if "secret" in name]
-    return tuple(filter(None, values))
-
-
-def _innermost(error: BaseException) -> BaseException:
-    reason = getattr(error, "reason", None)
-    if isinstance(reason, BaseException):
-        return _innermost(reason)
-    if error.args and isinstance(error.args[0], BaseException):
-        return _innermost(error.args[0])
-    return error

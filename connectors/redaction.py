@@ -1,7 +1,8 @@
 """What of a system's answer may be shown and kept: its words on an error, never people's data or credentials. Pure."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from urllib.parse import parse_qsl
 
 SHOWN = 600
 _SECRET_MEMBER = re.compile(
@@ -17,6 +18,17 @@ _TEXT = re.compile(r'"((?:[^"\\]|\\.)*)("?)(\s*:)?', re.DOTALL)
 _BETWEEN_TAGS = re.compile(r"(<title[^<>]{0,100})?>[^<]+(?=<|\Z)", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"""=\s*("[^"]*"?|'[^']*'?)""")
 _NUMBER = re.compile(r"(?<![\w.])-?\d[\d.eE+-]*")
+
+
+def credentials(headers: Mapping[str, str], body: object) -> tuple[str, ...]:
+    """What of a request nobody may read: the values that sign it, and a secret in a form."""
+    values: list[str] = []
+    for name in ("Authorization", "X-WSSE"):
+        value = str(headers.get(name) or "")
+        values += [value, *(part.strip('",') for part in value.replace("=", " ").split() if len(part) >= 12)]
+    if isinstance(body, bytes) and "form" in str(headers.get("Content-Type")):
+        values += [value for name, value in parse_qsl(body.decode("utf-8", "replace")) if "secret" in name]
+    return tuple(filter(None, values))
 
 
 def words(body: bytes, hidden: Iterable[str] = (), length: int = SHOWN) -> str:

@@ -5,14 +5,16 @@ form POST. Which of the two is used follows from TOKEN_URL alone.
 """
 
 from collections.abc import Callable, Mapping
+from json import JSONDecodeError
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
 import requests
 
 from connectors.base import Settings, Unlimited
+from connectors.bearer import Bearer, Grant, granted, refused, taken, unreadable
 from connectors.errors import ConfigurationError, UnavailableError
-from connectors.http import Bearer, Http, Reply
+from connectors.http import Http
 
 MICROSOFT = frozenset(
     {
@@ -27,15 +29,7 @@ MICROSOFT = frozenset(
 """Hosts of Microsoft's public and national clouds."""
 
 
-class Grant(msgspec.Struct):
-    """The token endpoint's answer; `expires_in` arrives as a number or as text."""
-
-    access_token: str = ""
-    expires_in: float | str = 3599
-    error: str = ""
-    error_description: str = ""
-
-
+REMEDY = "Check tenant, client id, client secret and scope."
 Sign = Callable[[], Mapping[str, str]]
 
 
@@ -82,7 +76,7 @@ def _by_form(settings: Settings, url: str, scope: str) -> Callable[[], tuple[str
         }
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
         reply = http.request("POST", url, body=urlencode(form).encode(), headers=headers, allow=(400, 401))
-        return _granted(settings, reply.json(Grant), reply)
+        return granted(settings.connection, reply, REMEDY)
 
     return fetch
 
@@ -112,11 +106,23 @@ def _by_msal(settings: Settings, url: str, scope: str) -> Callable[[], tuple[str
                 reply=type(error).__name__,
                 remedy="Check that this server may reach the token address.",
             ) from error
-        except ValueError as error:  # MSAL's word for an authority or tenant it does not accept
-            raise _refused(settings, str(error)) from error
-        return _granted(settings, msgspec.convert(answer, Grant, strict=False), None)
+        except ValueError as error:  # MSAL's word for an authority or tenant it does not accept, and for no JSON
+            if isinstance(error, JSONDecodeError) or isinstance(error.__context__, JSONDecodeError):
+                raise unreadable(settings.connection, "not the JSON that was expected") from None
+            raise refused(settings.connection, str(error), REMEDY) from error
+        except (AttributeError, KeyError, RuntimeError, TypeError) as error:  # JSON of another shape
+            raise unreadable(settings.connection, type(error).__name__) from None
+        return _taken(settings, answer)
 
     return fetch
+
+
+def _taken(settings: Settings, answer: object) -> tuple[str, float]:
+    try:
+        grant = msgspec.convert(answer, Grant, strict=False)
+    except msgspec.ValidationError as error:
+        raise unreadable(settings.connection, str(error)) from None
+    return taken(settings.connection, grant, REMEDY)
 
 
 class _WithTimeout:
@@ -133,22 +139,3 @@ class _WithTimeout:
 
     def close(self) -> None:
         self._session.close()
-
-
-def _granted(settings: Settings, grant: Grant, reply: Reply | None) -> tuple[str, float]:
-    if grant.error or not grant.access_token:
-        raise _refused(settings, f"{grant.error} {grant.error_description}".strip() or "no access token in the answer")
-    try:
-        return grant.access_token, float(grant.expires_in)
-    except ValueError:
-        return grant.access_token, 300.0
-
-
-def _refused(settings: Settings, why: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"{settings.connection}: the sign-in was refused.",
-        system=settings.connection,
-        request="token",
-        reply=why.splitlines()[0][:300],
-        remedy="Check tenant, client id, client secret and scope.",
-    )

@@ -103,7 +103,9 @@ class _Reply(msgspec.Struct):
     @property
     def counted(self) -> int | None:
         count = self.count_401 if self.count is None else self.count
-        return int(count) if isinstance(count, int) or (count or "").isdecimal() else None  # type: ignore[arg-type]
+        if isinstance(count, str):
+            return int(count) if count.isdecimal() else None
+        return count
 
 
 _page = msgspec.json.Decoder(_Reply)

@@ -6,12 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import msgspec
-
 from connectors.base import Settings, Unlimited
+from connectors.bearer import Bearer, granted
 from connectors.emarsys import wsse
 from connectors.errors import ConfigurationError
-from connectors.http import Bearer, Http
+from connectors.http import Http
 
 BASES = {"oauth": "https://api.emarsys.net/api/v3", "wsse": "https://api.emarsys.net/api/v2"}
 """AUTH → where the core API of that generation is (contract 0, 1.1)."""
@@ -53,13 +52,6 @@ def wsse_signer(settings: Settings) -> Callable[[], Mapping[str, str]]:
     return sign
 
 
-class Grant(msgspec.Struct):
-    access_token: str = ""
-    expires_in: float | str = 3600
-    error: str = ""
-    error_description: str = ""
-
-
 def bearer(settings: Settings) -> Bearer:
     """Client credentials in the Basic header; neither scope nor audience (contract 1.3)."""
     url = settings.text("TOKEN_URL").rstrip("/")  # a trailing slash is refused there
@@ -76,16 +68,7 @@ def bearer(settings: Settings) -> Bearer:
             "Accept": "application/json",
         }
         reply = http.request("POST", url, body=b"grant_type=client_credentials", headers=headers, allow=(400, 401))
-        grant: Grant = reply.json(Grant)
-        if not grant.access_token:
-            raise ConfigurationError(
-                f"{settings.connection}: the sign-in was refused.",
-                system=settings.connection,
-                request=reply.request,
-                reply=f"{grant.error} {grant.error_description}".strip()[:300],
-                remedy="Check client id and client secret.",
-            )
-        return grant.access_token, float(grant.expires_in)
+        return granted(settings.connection, reply, "Check client id and client secret.")
 
     return Bearer(fetch)
 

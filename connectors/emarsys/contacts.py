@@ -39,17 +39,17 @@ class Contacts:
         results = self._results(batch, reply)
         again = [row for row, result in zip(batch, results, strict=True) if result.code == RACE]
         if again:
-            second = {result.key: result for result in self._results(again, self._put(again))}
+            second = {result.key: result for result in self._results(again, self._put(again, again=True))}
             results = [second.get(result.key, result) for result in results]
         return Answer(results, reply.body)
 
-    def _put(self, batch: Sequence[Encoded]) -> Reply:
+    def _put(self, batch: Sequence[Encoded], again: bool = False) -> Reply:
         adopted = batch[0].group == "id"
         key_id = "id" if adopted else self._schema.key
         body = b'{"key_id":"%b","contacts":[%b]}' % (key_id.encode(), b",".join([row.body for row in batch]))
         # An internal id cannot be created, so those rows must exist.
         path = "contact/?create_if_not_exists=1" if self._creates and not adopted else "contact/"
-        return replies.call(self._http, "PUT", path, body)
+        return replies.write(self._http, "PUT", path, body, again)
 
     def _results(self, batch: Sequence[Encoded], reply: Reply) -> list[Result]:
         try:
@@ -92,7 +92,7 @@ class Contacts:
                 reply=reply.excerpt(),
             )
         good = [row for row, value in zip(batch, values, strict=True) if value not in errors]
-        accepted = {result.key: result for result in self._resolved(good)}
+        accepted = {result.key: result for result in self._resolved(good, ids)}
         return [
             accepted.get(row.key) or self._rejected(row.key, *replies.row_error(errors[value]))
             for row, value in zip(batch, values, strict=True)
@@ -102,8 +102,10 @@ class Contacts:
         keys = self._keys_of(row.body)
         return str(keys.id if row.group == "id" else keys.value)
 
-    def _resolved(self, rows: Sequence[Encoded]) -> list[Result]:
-        """Results of rows that were not refused, in an answer that does not say which id is whose."""
+    def _resolved(self, rows: Sequence[Encoded], given: Sequence[str] = ()) -> list[Result]:
+        """Results of rows that were not refused, in an answer that does not say which id is whose. Where a row cannot
+        be looked up (it may not show yet), the ids stand in the order of the rows that went through."""
+        in_order = dict(zip([row.key for row in rows], given, strict=True)) if len(given) == len(rows) else {}
         values = [self._key_value(row) for row in rows]
         if not rows or rows[0].group == "id":
             return [Result(row.key, Outcome.ACCEPTED, value) for row, value in zip(rows, values, strict=True)]
@@ -111,9 +113,11 @@ class Contacts:
             ids = self._ids(self._schema.key, values)
         except ConnectorError:  # the rows are accepted whatever becomes of this call
             return [Result(row.key, Outcome.ACCEPTED) for row in rows]
+        shown = {row.key: ids[value][0] for row, value in zip(rows, values, strict=True) if ids.get(value)}
+        found = in_order | shown
         return [
-            Result(row.key, Outcome.ACCEPTED, ids[value][0])
-            if ids.get(value)
+            Result(row.key, Outcome.ACCEPTED, found[row.key])
+            if row.key in found
             else self._rejected(row.key, "", "No error was given, but there is no contact with this number.")
             for row, value in zip(rows, values, strict=True)
         ]

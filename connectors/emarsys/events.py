@@ -29,7 +29,7 @@ class Events:
         name = batch[0].group
         number = self._number(name)
         body = b'{"key_id":"%b","contacts":[%b]}' % (self._key.encode(), b",".join([row.body for row in batch]))
-        reply = replies.call(self._http, "POST", f"event/{number}/trigger", body)
+        reply = replies.write(self._http, "POST", f"event/{number}/trigger", body)
         try:
             data = replies.accepted(reply)
         except BatchRefusedError:

@@ -21,6 +21,7 @@ class Sales:
             body=self._header + b"".join([row.body for row in batch]),
             headers={"Content-Type": "text/csv", "Accept": "text/plain"},
             repeatable=False,
+            writes=True,
             allow=(400, 413, 422),
         )
         if reply.status < 300 and reply.body.lstrip()[:1] == b"<":

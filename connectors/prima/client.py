@@ -6,7 +6,7 @@ from typing import Protocol
 
 from connectors.base import Answer, Encoded, Inlet, Limits, Observed, Page, Settings, Stream
 from connectors.errors import ConfigurationError
-from connectors.extra import ReadColumns, SourceColumn
+from connectors.extra import ReadColumns, SourceColumn, check_extendable
 from connectors.prima import own_columns, site_files
 from connectors.prima.consent_inlet import INLET, ConsentInlet, Pen, SoapPen
 from connectors.prima.files.drop import open_drop
@@ -91,11 +91,7 @@ class Prima:
 
     def extend(self, stream: str, columns: Mapping[str, str]) -> ReadColumns:
         """Rows hold the whole record: nothing more is asked for."""
-        if stream not in self.extendable_streams:
-            raise ConfigurationError(
-                f"{self.mapping.site.site}: {stream} carries no columns of the site's own.",
-                remedy="Take them out of the flow's field mapping.",
-            )
+        check_extendable(self.mapping.site.site, stream, self.extendable_streams)
         return own_columns.reader(self.mapping.site, stream, columns)
 
     def check(self) -> str:

@@ -1,11 +1,9 @@
 """Values of a customer → Customer and Consent. Pure; knows no name of the site."""
 
-from collections.abc import Callable
-from typing import Any
-
 from connectors import fields
 from connectors.base import Excluded, Fault, Gone, Mapped
 from connectors.errors import RecordError
+from connectors.fields import or_fault
 from connectors.prima import node
 from connectors.prima.mapping import EntityMapping, Values
 from connectors.prima.rules import SiteRules
@@ -45,7 +43,7 @@ class Customers:
 
     def _customer(self, values: Values, key: str) -> tuple[Customer, tuple[Fault, ...]]:
         faults = list(values.faults)
-        country = _or_fault(faults, "country", fields.country, values.text("country"))
+        country = or_fault(faults, "country", fields.country, values.text("country"))
         record = Customer(
             key=key,
             account=values.text("account"),
@@ -53,7 +51,7 @@ class Customers:
             first_name=values.text("first_name"),
             last_name=values.text("last_name"),
             organisation=values.text("organisation"),
-            phone=_or_fault(faults, "phone", fields.phone, values.text("phone"), country or self._country),
+            phone=or_fault(faults, "phone", fields.phone, values.text("phone"), country or self._country),
             street=", ".join(line for number in range(1, 6) if (line := values.text(f"street{number}"))),
             city=values.text("city"),
             postcode=values.text("postcode"),
@@ -74,7 +72,7 @@ class Customers:
             message = "A placeholder of the site's block list, not this person's address."
             faults.append(Fault("placeholder_email", "email", message, text))
             return ""
-        return _or_fault(faults, "email", fields.email, text)
+        return or_fault(faults, "email", fields.email, text)
 
 
 class Consents:
@@ -135,14 +133,6 @@ def _gone(values: Values, key: str, suffix: str = "") -> Gone | None:
     if status == "merged":
         raise RecordError("merge_without_survivor", "merged_to", "The record is merged, and into which is not said.")
     return Gone(key, GONE[status]) if status in GONE else None
-
-
-def _or_fault(faults: list[Fault], name: str, read: Callable[..., Any], value: str, *options: str) -> Any:
-    try:
-        return read(value, *options)
-    except RecordError as error:
-        faults.append(Fault(error.kind, name, error.message, error.value))
-        return ""
 
 
 def _language(value: str) -> str:

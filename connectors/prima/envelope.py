@@ -11,6 +11,8 @@ from lxml import etree
 
 from connectors.errors import ConfigurationError, UnexpectedReplyError
 from connectors.prima import paths
+from connectors.prima.node import of_element
+from connectors.prima.presence import Presence, Wanted
 from connectors.prima.reader import Reply
 from connectors.prima.site import Entity, Paging, Text
 from connectors.prima.values import Clock, given
@@ -74,6 +76,18 @@ def check_status(service: Service, kind: str, reply: Reply) -> None:
         raise BusinessError(service.system, kind, problem)
 
 
+def drifted(system: str, what: str, gone: Sequence[Wanted]) -> ConfigurationError:
+    """`what` is the request, or the file."""
+    named = ", ".join(f"{one.told} ({one.name})" for one in gone)
+    return ConfigurationError(
+        f"{system}: no record of {what} holds {named} any more; nothing of it was sent.",
+        system=system,
+        request=what,
+        remedy="If it was renamed, write its new path into a new version of the mapping file. If it is gone for good, "
+        "take the field out there, and the target keeps what it has; if it may be missing, say in_every_reply: false.",
+    )
+
+
 class Resume(msgspec.Struct, frozen=True, omit_defaults=True):
     """Where a read goes on: the next page's key; `clock` is the first page's clock, `seen` the greatest
     change seen so far, both in UTC."""
@@ -104,6 +118,7 @@ class Feed:
     expand: Callable[[Any], Sequence[bytes]]
     changed: Callable[[Any], str]
     yes: frozenset[str]
+    presence: Presence | None = None
     _seen_keys: set[str] = field(default_factory=set)
 
     def slices(self, since: str, resume: Resume | None = None) -> Iterator[Slice]:
@@ -115,17 +130,30 @@ class Feed:
             waiting: list[bytes] = []
             for element in self._page(since, at.key, reply):
                 best = max(best, self._moment(self.changed(element)))
+                self._look_at(element)
                 waiting += self.expand(element)
                 count += 1
                 if len(waiting) >= SLICE:
+                    self._demand()
                     yield Slice(waiting)
                     waiting = []
             check_status(self.service, self._kind, reply)
+            self._demand()
             following = self._following(reply, count)
             at = Resume(following, at.clock or self._moment(self._value(reply, self._paging.clock)), best)
             yield Slice(waiting, at, last=not following)
             if not following:
                 return
+
+    def _look_at(self, element: Any) -> None:
+        if self.presence and not self.presence.over:
+            self.presence.see(of_element(element))
+
+    def _demand(self) -> None:
+        """Raises ConfigurationError for what the mapping file reads and no record holds any more."""
+        gone = self.presence.missing() if self.presence else []
+        if gone:
+            raise drifted(self.service.system, self._kind, gone)
 
     def watermark(self, at: Resume, since: str) -> str:
         """Where the next read starts: the first page's clock, else the greatest change seen, less the

@@ -12,8 +12,10 @@ from connectors.base import Page
 from connectors.errors import ConfigurationError
 from connectors.prima import elements, paths
 from connectors.prima.elements import Canonical
-from connectors.prima.envelope import BusinessError, Feed, Resume, Service, check_status, request
+from connectors.prima.envelope import BusinessError, Feed, Resume, Service, check_status, drifted, request
 from connectors.prima.mapping import clock_of, words
+from connectors.prima.node import of_element
+from connectors.prima.presence import Presence
 from connectors.prima.reader import Reply
 from connectors.prima.site import Entity, Site
 
@@ -75,6 +77,7 @@ class Feeds:
             part.expand,
             (lambda element: elements.attribute(element, entity.changed)) if entity.changed else lambda _: "",
             words(defaults.yes),
+            Presence(self._site, entity),
         )
 
     def search(self, part: Part, asked: Callable[[Row], str], count: int) -> Iterator[Sequence[Row]]:
@@ -98,16 +101,21 @@ class Feeds:
         asked = entity.by_key
         if asked is None:
             return
-        steps = paths.record_steps(asked.record or entity.record)
+        steps, presence = paths.record_steps(asked.record or entity.record), Presence(self._site, entity)
         for key in keys:
             reply = Reply()
             document = request(asked.type, asked.params, {"key": key})
-            found = [row for element in self._service.read(document, steps, reply) for row in part.expand(element)]
+            found: list[Row] = []
+            for element in self._service.read(document, steps, reply):
+                presence.see(of_element(element))
+                found += part.expand(element)
             try:
                 check_status(self._service, asked.type, reply)
             except BusinessError as error:
                 if not any(text.casefold() in error.text.casefold() for text in asked.absent):
                     raise
+            if gone := presence.missing():
+                raise drifted(self._service.system, asked.type, gone)
             yield found
 
 

@@ -62,7 +62,9 @@ class ByKey(_Strict, frozen=True, kw_only=True):
 
 
 class Field(_Strict, frozen=True, kw_only=True):
-    """Exactly one of path, first_of, template and const says where the value comes from."""
+    """Exactly one of path, first_of, template and const says where the value comes from. With `in_every_reply` a
+    reply none of whose live records holds it, not even empty, stops the read: it was renamed, or is gone. `false`
+    says that it may be missing from any number of records; without a word many of them decide (presence)."""
 
     path: Text | None = None
     first_of: list[Text] | None = None
@@ -76,6 +78,7 @@ class Field(_Strict, frozen=True, kw_only=True):
     table: str = ""
     on_unknown: Literal["park", "keep"] | None = "park"
     on_missing: str | None = None
+    in_every_reply: bool | None = None
 
 
 class Children(_Strict, frozen=True, kw_only=True):

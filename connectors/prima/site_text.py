@@ -38,7 +38,7 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
-            event = self.get_event()  # type: ignore[no-untyped-call]
+            event = self.get_event()  # type: ignore[no-untyped-call]  # PyYAML leaves it untyped
             raise yaml.YAMLError(f"line {event.start_mark.line + 1}: aliases are not used in a mapping file")
         return super().compose_node(parent, index)
 

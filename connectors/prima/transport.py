@@ -83,7 +83,13 @@ class Soap:
         self._not_now()
         with turn(self.system, self._address):
             answer = self._http.request(
-                "POST", self._address, body=body, headers=self._headers(), repeatable=False, allow=WITH_A_BODY
+                "POST",
+                self._address,
+                body=body,
+                headers=self._headers(),
+                repeatable=False,
+                allow=WITH_A_BODY,
+                writes=True,
             )
         try:
             return list(self._records(iter([answer.body]), steps, reply))

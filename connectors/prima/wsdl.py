@@ -46,7 +46,7 @@ def operation(system: str, location: str, load: Callable[[str], bytes], endpoint
         return content
 
     try:
-        client: Any = zeep.Client(  # type: ignore[no-untyped-call]  # zeep is
+        client: Any = zeep.Client(  # type: ignore[no-untyped-call]  # zeep leaves it untyped
             location, transport=_Loading(remembered), settings=settings
         )
         return _operation(system, client, endpoint, source[0])

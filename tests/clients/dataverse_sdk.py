@@ -30,11 +30,11 @@ if "https" not in SYSTEM:
 # The certificate is its own authority; `requests`, below the SDK, takes the bundle from here.
 os.environ["REQUESTS_CA_BUNDLE"] = SYSTEM["certificate"]
 
-from azure.core.credentials import AccessToken  # noqa: E402
-from PowerPlatform.Dataverse.client import DataverseClient  # noqa: E402
-from PowerPlatform.Dataverse.core.errors import HttpError, MetadataError  # noqa: E402
-from PowerPlatform.Dataverse.models.filters import col, raw  # noqa: E402
-from PowerPlatform.Dataverse.models.upsert import UpsertItem  # noqa: E402
+from azure.core.credentials import AccessToken  # noqa: E402 - once the bundle is set
+from PowerPlatform.Dataverse.client import DataverseClient  # noqa: E402 - once the bundle is set
+from PowerPlatform.Dataverse.core.errors import HttpError, MetadataError  # noqa: E402 - once the bundle is set
+from PowerPlatform.Dataverse.models.filters import col, raw  # noqa: E402 - once the bundle is set
+from PowerPlatform.Dataverse.models.upsert import UpsertItem  # noqa: E402 - once the bundle is set
 
 STAMP = str(time.time_ns())
 

@@ -125,7 +125,7 @@ def test_a_name_that_leads_elsewhere_when_it_is_called_is_caught_at_the_socket(m
 def settings_of(**environment: str) -> ConnectionSettings:
     connector = Connector(
         "c", "C", {"URL": Setting("address"), "KEY": Setting("key", secret=True)}, open=lambda *_: None
-    )  # type: ignore[arg-type, return-value]
+    )
     return ConnectionSettings("erp", connector, environment)
 
 

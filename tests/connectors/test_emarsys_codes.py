@@ -176,7 +176,7 @@ def test_no_room_for_another_field_is_not_asked_for_again(server: HTTPServer, sl
     post = Script(server, "POST", "/field", refused(500, 9004, "No slots left"))
     http = Http("acme", server.url_for("/api/v3"), Unlimited())
     with pytest.raises(ConfigurationError, match="9004"):
-        replies.accepted(replies.call(http, "POST", "field", b"{}", allow=(500,)))
+        replies.accepted(http.request("POST", "field", body=b"{}", allow=(500,)))
     assert len(post.asked) == 1
 
 

@@ -110,6 +110,17 @@ def test_a_row_that_is_neither_refused_nor_there_is_not_taken_for_accepted(serve
     assert outcomes(answer) == [("usmf|C-1", "accepted", "11"), ("usmf|C-2", "rejected", "")]
 
 
+def test_a_row_that_went_through_and_does_not_show_yet_is_accepted(server: HTTPServer, emarsys: Open) -> None:
+    """`ids` holds the rows that went through, in their order (contract 3.2)."""
+    Script(server, "PUT", "/contact/", {"ids": ["11", 13], "errors": {"C-2": {"2007": "Invalid value"}}})
+    Script(server, "POST", "/contact/checkids", {"ids": {"C-1": "11"}, "errors": {"C-3": {"2008": "No contact"}}})
+    sink = emarsys()
+    answer = sink.send("customer", batch(sink, "C-1", "C-2", "C-3"), "key")
+    assert outcomes(answer) == [
+        ("usmf|C-1", "accepted", "11"), ("usmf|C-2", "rejected", ""), ("usmf|C-3", "accepted", "13")
+    ]  # fmt: skip
+
+
 def test_a_row_lost_in_a_race_is_sent_once_more(server: HTTPServer, emarsys: Open) -> None:
     race = {"ids": ["11"], "errors": {"C-2": {"2009": "Contact with the external id already exists: 10569"}}}
     put = Script(server, "PUT", "/contact/", race, {"ids": ["12"]})

@@ -12,10 +12,11 @@ from werkzeug import Response
 from connectors.base import Unlimited
 from connectors.errors import UnavailableError, UnexpectedReplyError, UnknownOutcomeError
 from connectors.http import Http, retry_after
+from connectors.written import Written, counting
 
 
 def session(server: HTTPServer, **options: float) -> Http:
-    return Http("erp", server.url_for(""), Unlimited(), **options)  # type: ignore[arg-type]
+    return Http("erp", server.url_for(""), Unlimited(), **options)
 
 
 def test_a_link_to_another_host_is_not_followed(server: HTTPServer) -> None:
@@ -103,3 +104,23 @@ def dripping() -> Iterator[str]:
     listener.shutdown(socket.SHUT_RDWR)
     listener.close()
     thread.join()
+
+
+def test_what_writes_counts_each_time_that_it_leaves(server: HTTPServer, slept: list[float]) -> None:
+    server.expect_ordered_request("/data").respond_with_data("", 500)
+    server.expect_ordered_request("/data").respond_with_data("ok")
+    server.expect_ordered_request("/data").respond_with_data("ok")
+    written = Written()
+    with counting(written):
+        session(server).request("POST", "data", body=b"1", writes=True)
+        session(server).get("data")
+    assert (written.requests, written.repeats) == (2, 1)
+
+
+def test_what_nobody_was_there_to_hear_has_not_left(slept: list[float]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    written = Written()
+    with counting(written), pytest.raises(UnavailableError, match="cannot be reached"):
+        Http("erp", f"http://127.0.0.1:{port}", Unlimited()).request("POST", "data", body=b"1", writes=True)
+    assert written.requests == 0

@@ -1,5 +1,6 @@
 """Access tokens: kept, renewed early, fetched once for all threads; MSAL where Microsoft is asked."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -141,6 +142,58 @@ def test_what_msal_says_becomes_an_error_with_a_remedy(
     assert said in found.reply
     assert found.remedy
     assert "secret" not in found.reply
+
+
+DISCOVERED = {
+    "issuer": "https://login.microsoftonline.com/contoso.example.com/v2.0",
+    "authorization_endpoint": "https://login.microsoftonline.com/contoso.example.com/oauth2/v2.0/authorize",
+    "token_endpoint": "https://login.microsoftonline.com/contoso.example.com/oauth2/v2.0/token",
+}
+
+
+class Microsoft:
+    """What MSAL itself asks and is answered: the discovery of the tenant, then the token."""
+
+    def __init__(self, discovery: tuple[int, str], token: tuple[int, str] = (200, "")) -> None:
+        self._discovery, self._token = discovery, token
+
+    def get(self, url: str, **options: Any) -> Any:
+        clouds = '{"metadata": []}'
+        return self._answer(200, clouds) if "discovery/instance" in url else self._answer(*self._discovery)
+
+    def post(self, url: str, **options: Any) -> Any:
+        return self._answer(*self._token)
+
+    def close(self) -> None: ...
+
+    def _answer(self, status: int, body: str) -> requests.Response:
+        answer = requests.Response()
+        answer.status_code, answer._content = status, body.encode()
+        return answer
+
+
+@pytest.mark.parametrize(
+    ("discovery", "token", "error"),
+    [
+        ((200, '{"issuer": "https'), (200, ""), UnavailableError),
+        ((200, "[]"), (200, ""), UnavailableError),
+        ((200, "{}"), (200, ""), UnavailableError),
+        ((400, '{"error": "invalid_tenant"}'), (200, ""), ConfigurationError),
+        ((200, json.dumps(DISCOVERED)), (200, '{"access_token": "t'), UnavailableError),
+        ((200, json.dumps(DISCOVERED)), (200, "<html>Back soon</html>"), UnavailableError),
+        ((200, json.dumps(DISCOVERED)), (200, '{"access_token": 5}'), UnavailableError),
+        ((200, json.dumps(DISCOVERED)), (400, '{"error": "temporarily_unavailable"}'), UnavailableError),
+        ((200, json.dumps(DISCOVERED)), (401, '{"error": "invalid_client"}'), ConfigurationError),
+    ],
+)
+def test_microsoft_s_nonsense_is_waited_out_and_its_refusals_are_told(
+    server: HTTPServer, monkeypatch: pytest.MonkeyPatch, slept: list[float], discovery: tuple[int, str],
+    token: tuple[int, str], error: type[Exception],
+) -> None:  # fmt: skip
+    monkeypatch.setattr("connectors.dynamics365.auth._WithTimeout", lambda session: Microsoft(discovery, token))
+    with pytest.raises(error) as raised:
+        by_msal(server).check()
+    assert type(raised.value) is error
 
 
 def test_a_sign_in_that_fails_is_no_lost_answer(server: HTTPServer, slept: list[float]) -> None:

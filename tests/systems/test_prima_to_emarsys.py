@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from connectors.prima.site_files import ASSUMED
 from sync import pipeline, runs
 from sync.models import CrossReference, Flow, MappingVersion, SyncRun
 from tests.sync.conftest import Control, buckets, open_issues
@@ -149,3 +150,32 @@ def test_a_mapping_file_that_goes_away_between_two_slices_stops_the_run_and_lose
     sync("prima.customer")
     assert len(control.contacts()) == 5
     assert open_issues() == set()
+
+
+def test_an_attribute_that_the_site_renamed_stops_the_flow_before_it_blanks_anything(
+    world: World, tmp_path: Path
+) -> None:
+    email = 'email:        {path: "@CustomerEmail"'
+    said = ASSUMED.read_text(encoding="utf-8").replace(email, f"{email}, in_every_reply: true")
+    file = tmp_path / "site.yaml"
+    file.write_text(said, encoding="utf-8")
+    control = world("prima", PRIMA_MAPPING_FILE=str(file))
+    assert buckets(sync("prima.customer")) == {"accepted": 5}
+    renamed = {"name": "renamed", "attributes": {"Customer": {"CustomerEmail": "MailAddress"}}}
+    control("POST", "prima/dialect", {"environment": "wsalive", "dialect": renamed})
+    control("PATCH", "prima/customers/C-2", {"AddrLine3": "Leeds"})
+    control.forget_requests()
+    flow = Flow.objects.get(name="prima.customer")
+    run = runs.start(flow, ring=False)
+    assert run is not None
+    pipeline.work(run.pk)
+    run.refresh_from_db()
+    assert run.state == "failed"
+    assert "@CustomerEmail (email)" in run.message
+    assert {kind for kind, _, _ in open_issues()} == {"run_configuration"}
+    assert control.requests("PUT", "/contact/") == []
+    assert control.contacts()["C-2"]["3"] == "person2@example.com"
+
+    control("POST", "prima/dialect", {"environment": "wsalive", "dialect": "assumed"})
+    assert buckets(sync("prima.customer"))["accepted"] == 1
+    assert (control.contacts()["C-2"]["11"], open_issues()) == ("Leeds", set())

@@ -15,7 +15,7 @@ from connectors.dynamics365.dataverse.delta import TRACK, DeltaRead, TrackedTabl
 from connectors.dynamics365.dataverse.merges import Merges
 from connectors.dynamics365.dataverse.tables import CONSENT_POINTS, GUID, Table
 from connectors.errors import ConfigurationError, RecordError
-from connectors.extra import ReadColumns, SourceColumn
+from connectors.extra import ReadColumns, SourceColumn, check_extendable
 from connectors.http import Http
 from connectors.records import Consent, Record
 
@@ -99,12 +99,7 @@ class Dataverse:
 
     def extend(self, stream: str, columns: Mapping[str, str]) -> ReadColumns:
         """A column that none of the tables has stops the read; one that a table lacks is absent in its rows."""
-        if stream not in self.extendable_streams:
-            raise ConfigurationError(
-                f"{self._settings.connection}: {stream} carries no columns of the site's own.",
-                system=self._settings.connection,
-                remedy="Take them out of the flow's field mapping.",
-            )
+        check_extendable(self._settings.connection, stream, self.extendable_streams)
         extra = [*(rule.column for rule in self._rules), *columns]
         self._tables = {**self._tables, stream: tables.customer_tables(self._settings, extra)}
         self._demanded = {**self._demanded, stream: [*self._demanded[stream], *columns]}

@@ -6,6 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
+from connectors import written
 from connectors.base import Answer, Encoded, Observed, Outcome, Result
 from connectors.dynamics365.dataverse import contact_points, web_api, writing
 from connectors.dynamics365.dataverse.contact_points import ContactPoints
@@ -55,7 +58,8 @@ class Consents:
         wishes = [(row.key, writing.decoded(row)) for row in batch]
         rows = self._rows([wish for _, wish in wishes])
         with ThreadPoolExecutor(self._at_once, thread_name_prefix="consent") as pool:
-            done = list(pool.map(lambda one: self._guarded(one[0], one[1], rows.get(_owner(one[1]))), wishes))
+            one_by_one = written.carried(lambda one: self._guarded(one[0], one[1], rows.get(_owner(one[1]))))
+            done = list(pool.map(one_by_one, wishes))
         errors = [one for one in done if isinstance(one, UnavailableError)]
         if errors and len(errors) == len(done):
             raise errors[0]
@@ -65,7 +69,7 @@ class Consents:
             else one
             for (key, _), one in zip(wishes, done, strict=True)
         ]
-        return Answer(results, json.dumps([one._asdict() for one in results]).encode())
+        return Answer(results, msgspec.json.encode(results))
 
     def _guarded(self, key: str, wish: Wish, row: Found | None) -> Result | UnavailableError:
         try:
@@ -75,14 +79,14 @@ class Consents:
 
     def _written(self, key: str, wish: Wish, row: Found | None) -> Result:
         before = row
-        for _ in range(WRITES):
+        for number in range(WRITES):
             refusal = self._refusal(wish, row, before)
             if refusal or row is None:
                 return Result(key, Outcome.REJECTED, row.id if row else "", *refusal)
             changed = {name: value for name, value in wish.set.items() if row.values.get(name) != value}
             if not changed:
                 return Result(key, Outcome.ACCEPTED, row.id, message=row.version)
-            reply = self._patch(row, changed)
+            reply = self._patch(row, changed, again=number > 0)
             if reply.status < 300:
                 return Result(key, Outcome.ACCEPTED, row.id, message=version(reply.body))
             if reply.status != 412:
@@ -110,7 +114,7 @@ class Consents:
             )
         return ()
 
-    def _patch(self, row: Found, changed: Mapping[str, Any]) -> Reply:
+    def _patch(self, row: Found, changed: Mapping[str, Any], again: bool) -> Reply:
         # With If-Match a PATCH never creates a row, and a repeated one is refused (412) and decided anew.
         headers = {
             **{name: value for name, value in web_api.HEADERS.items() if name != "If-None-Match"},
@@ -121,7 +125,13 @@ class Consents:
         select = ",".join((self._id_of(row), *changed))
         body = json.dumps(changed).encode()
         reply = self._http.request(
-            "PATCH", f"{row.path}?$select={select}", body=body, headers=headers, allow=(400, 403, 404, 412)
+            "PATCH",
+            f"{row.path}?$select={select}",
+            body=body,
+            headers=headers,
+            allow=(400, 403, 404, 412),
+            writes=True,
+            again=again,
         )
         if reply.status == 403:
             raise web_api.refused(reply)

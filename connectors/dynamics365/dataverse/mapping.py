@@ -23,6 +23,7 @@ from connectors.dynamics365.dataverse.tables import (
     Table,
 )
 from connectors.errors import RecordError
+from connectors.fields import or_fault
 from connectors.records import Consent, Customer
 
 INACTIVE = "1"
@@ -139,22 +140,22 @@ def _customer(
     row: Mapping[str, Any], key: str, number: str, party: str, tier: str
 ) -> tuple[Customer, tuple[Fault, ...]]:
     faults: list[Fault] = []
-    country = _read(faults, "country", fields.country, text(row, "address1_country"))
+    country = or_fault(faults, "country", fields.country, text(row, "address1_country"))
     phone = text(row, "mobilephone") or text(row, "telephone1")
     record = Customer(
         key=key,
         account=text(row, number),
         party=text(row, party),
-        email=_read(faults, "email", fields.email, text(row, "emailaddress1")),
+        email=or_fault(faults, "email", fields.email, text(row, "emailaddress1")),
         first_name=text(row, "firstname"),
         last_name=text(row, "lastname"),
         organisation=text(row, "name"),
-        phone=_read(faults, "phone", fields.phone, phone, country),
+        phone=or_fault(faults, "phone", fields.phone, phone, country),
         street=", ".join(filter(None, (_line(row, "address1_line1"), _line(row, "address1_line2")))),
         city=text(row, "address1_city"),
         postcode=text(row, "address1_postalcode"),
         country=country,
-        birth_date=_read(faults, "birth_date", fields.day, text(row, "birthdate"), "birth_date") or None,
+        birth_date=or_fault(faults, "birth_date", fields.day, text(row, "birthdate"), "birth_date") or None,
         loyalty_tier=text(row, tier),
         unreadable=(*_lacking(row, tier), *(fault.field for fault in faults)),
     )
@@ -184,14 +185,6 @@ def _line(row: Mapping[str, Any], column: str) -> str:
     return " ".join(text(row, column).split())
 
 
-def _read(faults: list[Fault], name: str, read: Callable[..., Any], value: str, *options: str) -> Any:
-    try:
-        return read(value, *options)
-    except RecordError as error:
-        faults.append(Fault(error.kind, name, error.message, error.value))
-        return ""
-
-
 def _broken(rules: Sequence[Rule], row: Mapping[str, Any]) -> str:
     return next((rule.name for rule in rules if rule.matches.match(text(row, rule.column).lower())), "")
 
@@ -219,7 +212,7 @@ def consent_mapping(tables: Sequence[Table], flags: Flags) -> Callable[[bytes], 
             at=at,
             at_latest=at is not None,
             source="dataverse",
-            email=_read(faults, "email", fields.email, text(values, "emailaddress1")),
+            email=or_fault(faults, "email", fields.email, text(values, "emailaddress1")),
             version=found.etag,
         )
         return Mapped(record, tuple(faults))
@@ -258,7 +251,7 @@ def point_mapping(channel: str) -> Callable[[bytes], Mapped]:
             at=at,
             at_latest=at is not None,
             source="dataverse",
-            email=_read(faults, "email", fields.email, text(values, "msdynmkt_contactpointvalue")),
+            email=or_fault(faults, "email", fields.email, text(values, "msdynmkt_contactpointvalue")),
             version=found.etag,
         )
         return Mapped(record if found.customer else Excluded(key, "no_contact", record), tuple(faults))

@@ -15,12 +15,13 @@ from connectors.dynamics365.finance.order_status import OrderStatuses
 from connectors.dynamics365.finance.orders import Orders
 from connectors.dynamics365.finance.reading import Divided, Reader
 from connectors.dynamics365.finance.scan import Scan
+from connectors.dynamics365.finance.settings import SETTINGS
 from connectors.dynamics365.finance.streams import streams
 from connectors.dynamics365.finance.tenant import COMPANY, Table, Tenant, listed
 from connectors.dynamics365.finance.visible import visible
 from connectors.dynamics365.finance.windows import Window
 from connectors.errors import ConfigurationError
-from connectors.extra import ReadColumns, SourceColumn, json_columns
+from connectors.extra import ReadColumns, SourceColumn, check_extendable, json_columns
 
 
 class Finance:
@@ -71,12 +72,7 @@ class Finance:
         return {**customers.COLUMNS, **{name: column for name, column in own.items() if column}}
 
     def extend(self, stream: str, columns: Mapping[str, str]) -> ReadColumns:
-        if stream not in self.extendable_streams:
-            raise ConfigurationError(
-                f"{self._settings.connection}: {stream} carries no columns of the site's own.",
-                system=self._settings.connection,
-                remedy="Take them out of the flow's field mapping.",
-            )
+        check_extendable(self._settings.connection, stream, self.extendable_streams)
         self._own_columns = tuple(columns)
         return json_columns(self._tenant.members("CUSTOMERS", columns))
 
@@ -134,12 +130,25 @@ class Finance:
         return Scan(table, order, "ItemNumber", self._keys, products.stock_key(self._keys), parts)
 
     def _on_hand(self) -> Table:
-        return self._tenant.table("ON_HAND", products.STOCK_REQUIRED, products.STOCK_OPTIONAL)
+        table = self._tenant.table("ON_HAND", products.STOCK_REQUIRED, products.STOCK_OPTIONAL)
+        if not all(table.has(column) for column in products.PARTS_OF_IT):
+            self._tenant.demand_one("ON_HAND", table, (products.AVAILABLE, *products.PARTS_OF_IT), products.AVAILABLE)
+        rules = {products.WAREHOUSE: "SELLABLE_WAREHOUSES", products.INVENTORY_STATUS: "BLOCKED_STATUSES"}
+        self._tenant.demand("ON_HAND", table, self._ruled(rules))
+        return table
+
+    def _ruled(self, rules: Mapping[str, str]) -> list[str]:
+        """The columns that a rule of this connection goes by: without them it would let everything through."""
+        given = {column: self._settings.text(setting) for column, setting in rules.items()}
+        return [column for column, said in given.items() if listed(said) and said != SETTINGS[rules[column]].default]
 
     def _products(self) -> Reader:
         table = self._tenant.table(
             "PRODUCTS", products.PRODUCT_REQUIRED, products.PRODUCT_OPTIONAL, products.EXTENSIONS
         )
+        self._tenant.demand_one("PRODUCTS", table, products.NAMED)
+        self._tenant.demand("PRODUCTS", table, [products.PRICED, *self._tenant.named("PRODUCTS", products.EXTENSIONS)])
+        self._tenant.demand("PRODUCTS", table, self._ruled({products.LIFECYCLE: "INACTIVE_LIFECYCLE_STATES"}))
         on_hand = self._on_hand() if self._tenant.offers("ON_HAND") else None
         documents = Documents(table, on_hand, "ItemNumber", products.DIMENSIONS)
         return DocumentScan(documents, self._keys, products.product_key(self._keys), _released)
@@ -147,6 +156,9 @@ class Finance:
     def _invoices(self) -> Reader:
         headers = self._tenant.table("INVOICES", columns.HEADER_REQUIRED, columns.HEADER_OPTIONAL)
         lines = self._tenant.table("INVOICE_LINES", columns.LINE_REQUIRED, columns.LINE_OPTIONAL)
+        currency = [] if lines.has(columns.CURRENCY) else [columns.CURRENCY]
+        self._tenant.demand("INVOICES", headers, [*columns.HEADER_MAPPED, *currency])
+        self._tenant.demand("INVOICE_LINES", lines, columns.LINE_MAPPED)
         days = self._settings.number("LOOKBACK_DAYS")
         way = Invoices if lines.has("InvoiceDate") else InvoicesByNumber
         invoices = way(headers, lines, self._keys, days)
@@ -157,11 +169,16 @@ class Finance:
     def _free_text(self) -> Documents:
         headers = self._tenant.table("FREE_TEXT", free_text.HEADER_REQUIRED, free_text.HEADER_OPTIONAL)
         lines = self._tenant.table("FREE_TEXT_LINES", free_text.LINE_REQUIRED, free_text.LINE_OPTIONAL)
+        self._tenant.demand("FREE_TEXT", headers, free_text.HEADER_MAPPED)
+        self._tenant.demand("FREE_TEXT_LINES", lines, free_text.LINE_MAPPED)
         return Documents(headers, lines, "FreeTextNumber", ("LineNumber",), bare=("LineNumber",))
 
-    def _order_documents(self) -> Documents:
+    def _order_documents(self, of_header: Sequence[str], of_line: Sequence[str] = ()) -> Documents:
+        """`of_header` and `of_line` are the columns that the stream cannot do without."""
         headers = self._tenant.table("ORDERS", orders.HEADER_REQUIRED, orders.HEADER_OPTIONAL)
         lines = self._tenant.table("ORDER_LINES", orders.LINE_REQUIRED, orders.LINE_OPTIONAL)
+        self._tenant.demand("ORDERS", headers, of_header)
+        self._tenant.demand("ORDER_LINES", lines, of_line)
         return Documents(headers, lines, "SalesOrderNumber", ("InventoryLotId",))
 
     def _voided(self) -> Documents | None:
@@ -178,17 +195,18 @@ class Finance:
         return Window(headers, days, open_days, tuple(listed(self._settings.text("OPEN_STATUSES"))) if statuses else ())
 
     def _orders(self) -> Reader:
-        documents = self._order_documents()
+        documents = self._order_documents(orders.STATUS, orders.LINE_MAPPED)
         return Orders(documents, self._voided(), self._window(documents.headers, True), self._keys)
 
     def _order_status(self) -> Reader:
-        headers, voided = self._order_documents().headers, self._voided()
+        headers, voided = self._order_documents(orders.STATUS).headers, self._voided()
         window, days = self._window(headers, True), self._settings.number("ORDER_STATUS_DAYS")
         return OrderStatuses(headers, voided.headers if voided else None, window, days, self._keys)
 
     def _order_events(self) -> Reader:
-        documents = self._order_documents()
+        documents = self._order_documents(order_events.HEADER_MAPPED, order_events.LINE_MAPPED)
         tracking = self._tenant.table("TRACKING", order_events.TRACKING_REQUIRED, order_events.TRACKING_OPTIONAL)
+        self._tenant.demand("TRACKING", tracking, order_events.TRACKING_OPTIONAL)
         return OrderEvents(documents, tracking, self._window(documents.headers, False), self._keys)
 
     def _returns(self) -> Reader:

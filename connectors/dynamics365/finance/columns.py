@@ -103,15 +103,19 @@ CUSTOMER_MAPPED = (
 )
 """Columns without which a value of every customer would count as empty: one that is gone stops the flow. An
 environment that never had one says so in CUSTOMERS_COLUMNS."""
+CURRENCY = "CurrencyCode"
 HEADER_REQUIRED = (
     *("dataAreaId", "InvoiceDate", "InvoiceNumber"),
     *("InvoiceCustomerAccountNumber", "TotalInvoiceAmount"),
 )
+HEADER_MAPPED = ("SalesOrderNumber",)
+"""Likewise of invoices, and so on for each set: what would be wrong or missing at the target without a word."""
 HEADER_OPTIONAL = tuple(name for name in HeaderColumns.__struct_fields__ if name not in HEADER_REQUIRED)
 LINE_REQUIRED = (
     *("dataAreaId", "InvoiceNumber", "LineCreationSequenceNumber"),
     *("InvoicedQuantity", "LineAmount"),
 )
+LINE_MAPPED = ("ProductNumber", "SalesPrice")
 LINE_OPTIONAL = tuple(name for name in LineColumns.__struct_fields__ if name not in LINE_REQUIRED)
 
 

@@ -154,6 +154,16 @@ class Tenant:
         if odd:
             raise self._drifted(name, table, f"holds something else than one value in {', '.join(odd)}")
 
+    def demand_one(self, name: str, table: Table, columns: Sequence[str], *instead: str) -> None:
+        """Of columns that can stand for each other one is enough; `instead` is enough alone where it is given."""
+        if not any(table.has(column) for column in instead or columns):
+            self.demand(name, table, columns)
+
+    def named(self, name: str, columns: Iterable[str]) -> list[str]:
+        """Those of these columns for which `<name>_COLUMNS` names the tenant's."""
+        renamed = self._renames(name)[0]
+        return [column for column in columns if renamed.get(column)]
+
     def left_out(self, name: str) -> set[str]:
         """The columns that `<name>_COLUMNS` says this tenant does not have."""
         return {ours for ours, theirs in self._renames(name)[0].items() if not theirs}
@@ -164,7 +174,7 @@ class Tenant:
             system=self.http.system,
             request="GET $metadata",
             remedy=f"If it was renamed, say so in {name}_COLUMNS (Name=Theirs). If it is gone for good, write Name= "
-            "with nothing behind it: the target then keeps what it has.",
+            "with nothing behind it: its values are not sent any more, and contacts keep what they have.",
         )
 
     def _table(self, name: str, required: Sequence[str], optional: Sequence[str], extensions: Sequence[str]) -> Table:

@@ -8,14 +8,13 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from connectors.base import Encoded, Fault, Known, Observed
+from connectors.emarsys.mapping.plain_contact import LAST_PLAIN, plain_encoder
 from connectors.emarsys.mapping.schema import EMAIL, OPT_INS, Encode, Field, Schema, View, text
 from connectors.errors import RecordError
 from connectors.extra import ERP
 from connectors.records import Customer, Record
 
 _TEXTS = ("first_name", "last_name", "organisation", "phone", "street", "city", "postcode")
-LAST_PLAIN = "\uffff"
-"""System fields take no emoji (contract 3.3); those lie beyond this character."""
 _UNSUPPORTED = Fault("unsupported_characters", "", "Emarsys takes no emoji in this field; it was left out.")
 _encode = msgspec.json.Encoder().encode
 
@@ -26,6 +25,7 @@ def customer_encoder(schema: Schema) -> Encode:
     Left out are: an empty e-mail (nobody becomes unreachable by an empty cell), what the ERP has but cannot
     be read, what Emarsys cannot hold. A contact to be adopted is addressed by its internal id.
     """
+    plain = plain_encoder(schema)
     texts = [(name, schema.ids[name], schema.size(schema.ids[name])) for name in _TEXTS]
     owned = {name: number for name, number in schema.ids.items() if number != schema.key}
     extra = {one.name: theirs for one, theirs in schema.extra if one.owner == ERP}
@@ -33,6 +33,8 @@ def customer_encoder(schema: Schema) -> Encode:
     def encode(record: Record, known: Known) -> tuple[Encoded, tuple[Fault, ...]]:
         if not isinstance(record, Customer):
             raise RecordError("malformed_row", "record", f"A contact is made from a customer, not {type(record)}.")
+        if not known.adopt and (found := plain(record)) is not None:
+            return Encoded(record.key, found), ()
         faults: list[Fault] = []
         body = schema.keyed(record)
         if schema.by_email:

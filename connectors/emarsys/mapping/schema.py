@@ -119,7 +119,11 @@ class Schema:
 
     def key_of(self, record: Record) -> str:
         """The value of the key field for this record: its external id, or its e-mail where that is the key."""
-        return getattr(record, "email", "").lower() if self.by_email else self.external_id(record)
+        if self.key == EMAIL:
+            return getattr(record, "email", "").lower()
+        if self.key_value == "account" and (account := getattr(record, "account", "")):
+            return account  # said here once more: it is asked of each record
+        return self.external_id(record)
 
     def keyed(self, record: Record) -> dict[str, str]:
         """The members that address this record's contact. Raises RecordError where it has none."""

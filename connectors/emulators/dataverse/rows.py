@@ -18,6 +18,10 @@ def etag(row: Row) -> str:
     return f'W/"{row[VERSION]}"'
 
 
+def _by(name: str) -> Callable[[Row], list[Any]]:
+    return lambda row: sort_key(row.get(name))
+
+
 class Rows:
     """Rows by id, null columns left out; `deleted` keeps the version at which a row went.
 
@@ -133,6 +137,5 @@ class Rows:
     def _sorted(self, order: Order) -> list[Row]:
         found = list(self.walk())
         for name, descending in reversed(order):
-            # A lambda with a default has no type that mypy could infer.
-            found.sort(key=lambda row, name=name: sort_key(row.get(name)), reverse=descending)  # type: ignore[misc]
+            found.sort(key=_by(name), reverse=descending)
         return found

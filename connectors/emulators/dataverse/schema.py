@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 NAMESPACE = "Microsoft.Dynamics.CRM"
 EDM = {
@@ -117,10 +118,10 @@ class Table:
         return f"{NAMESPACE}.{self.name}"
 
 
-def table(name: str, set_name: str, name_column: str, columns: Iterable[Column], **rest: object) -> Table:
+def table(name: str, set_name: str, name_column: str, columns: Iterable[Column], **rest: Any) -> Table:
     """A table with its id first; `rest` are the remaining fields of `Table`."""
     id_column = str(rest.pop("id_column", f"{name}id"))
     label = str(rest.pop("label", "") or name.capitalize())
     every = [Column(id_column, "guid", label), *columns]
     by_name = {column.name: column for column in every}
-    return Table(name, set_name, id_column, name_column, by_name, label, **rest)  # type: ignore[arg-type]
+    return Table(name, set_name, id_column, name_column, by_name, label, **rest)

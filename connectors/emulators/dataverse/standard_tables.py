@@ -1,27 +1,29 @@
 """The tables every organisation has, with the columns the contract names (dynamics365.md 3.5, 3.6)."""
 
+from typing import Any
+
 from connectors.emulators.dataverse.schema import Column, Relationship, Table, table
 
 ACTIVE, INACTIVE = 0, 1
 ACTIVE_STATUS, INACTIVE_STATUS = 1, 2
 
 
-def text(name: str, length: int = 100, **rest: object) -> Column:
-    return Column(name, "string", length=length, **rest)  # type: ignore[arg-type]
+def text(name: str, length: int = 100, **rest: Any) -> Column:
+    return Column(name, "string", length=length, **rest)
 
 
-def flag(name: str, yes: str = "Yes", no: str = "No", default: bool | None = False, **rest: object) -> Column:
-    return Column(name, "bool", options={0: no, 1: yes}, default=default, **rest)  # type: ignore[arg-type]
+def flag(name: str, yes: str = "Yes", no: str = "No", default: bool | None = False, **rest: Any) -> Column:
+    return Column(name, "bool", options={0: no, 1: yes}, default=default, **rest)
 
 
-def choice(name: str, options: dict[int, str], default: int | None = None, **rest: object) -> Column:
-    return Column(name, "picklist", options=options, default=default, **rest)  # type: ignore[arg-type]
+def choice(name: str, options: dict[int, str], default: int | None = None, **rest: Any) -> Column:
+    return Column(name, "picklist", options=options, default=default, **rest)
 
 
-def lookup(name: str, *targets: str, navigation: tuple[str, ...] = (), **rest: object) -> Column:
+def lookup(name: str, *targets: str, navigation: tuple[str, ...] = (), **rest: Any) -> Column:
     """One target: the property is called as the column; several: one property for each, with its name behind."""
     names = navigation or ((name,) if len(targets) == 1 else tuple(f"{name}_{target}" for target in targets))
-    return Column(name, "lookup", targets=targets, navigation=names, **rest)  # type: ignore[arg-type]
+    return Column(name, "lookup", targets=targets, navigation=names, **rest)
 
 
 AUDIT = (

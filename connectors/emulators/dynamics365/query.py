@@ -1,7 +1,7 @@
 """Answers a read of an entity set: which rows, in which order, how many, and where the next page is."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -164,9 +164,12 @@ def matches(table: Table, options: Options, company: str | None) -> Matches:
             return walk
     rows = list(best.rows(0))
     for name, descending in reversed(options.order):
-        # A lambda with a default has no type that mypy could infer.
-        rows.sort(key=lambda row, name=name: _sortable(row.get(name)), reverse=descending)  # type: ignore[misc]
+        rows.sort(key=_by(name), reverse=descending)
     return Matches(best.index, best.stretches, None, rows)
+
+
+def _by(name: str) -> Callable[[Row], tuple[int, Any]]:
+    return lambda row: _sortable(row.get(name))
 
 
 def _sortable(value: Any) -> tuple[int, Any]:

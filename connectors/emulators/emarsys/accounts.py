@@ -23,6 +23,7 @@ from connectors.emulators.emarsys.outgoing import Callbacks
 from connectors.emulators.emarsys.sales_store import Sales
 from connectors.emulators.emarsys.segment_store import Segments
 from connectors.emulators.emarsys.switches import SWITCHES, same_type
+from connectors.emulators.emarsys.unseen import Shown, Unseen
 from connectors.emulators.store import Collection, Record
 from connectors.emulators.system import Host
 
@@ -96,6 +97,7 @@ class Account:
         self.fields = Fields(fields)
         self.contacts = Contacts(self.collection("contacts"), self.fields)
         self.contacts.heard = self._edited
+        self.unseen = Unseen(self.contacts)
         self.changes = Changes(self.collection("contact_changes"))
         self.lists = Lists(self.collection("contact_lists"))
         self.segments = Segments(self.collection("segments"), self.contacts, self.fields, self.lists)
@@ -142,6 +144,11 @@ class Account:
         shown = {**{name: self.collection(name) for name in _VISIBLE}, "sales": self.sales.rows}
         return {name + self.suffix: collection for name, collection in shown.items()}
 
+    @property
+    def shown(self) -> Contacts | Shown:
+        """The contacts as who reads now sees them."""
+        return self.unseen.now(self.now())
+
     def clear(self) -> None:
         """Everything the account holds goes; it is opened anew afterwards."""
         for collection in self._opened.values():
@@ -160,6 +167,7 @@ class Account:
 
     def _edited(self, contact_id: str, before: Contact | None, after: Contact | None) -> None:
         """A change behind the API's back is an import: `getchanges` does not tell of it (contract 3.11)."""
+        self.unseen.shows(contact_id)
         if after is None:
             self.lists.forget([contact_id])
         else:

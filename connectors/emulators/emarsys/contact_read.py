@@ -69,7 +69,8 @@ def _found(
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     result: list[dict[str, Any]] = []
     errors: list[dict[str, Any]] = []
-    find, records = account.contacts.find, account.contacts.records
+    shown = account.shown
+    find, records = shown.find, shown.records
     for value in keys:
         ids = find(key, str(value))
         if len(ids) == 1:
@@ -100,8 +101,9 @@ def checkids(call: Call) -> Response:
     several = body.get("get_multiple_ids") in (True, 1, "1", "true")
     ids: dict[str, Any] = {}
     errors: dict[str, dict[str, str]] = {}
+    shown = call.account.shown
     for value in values:
-        found = [one for one in call.account.contacts.find(key, value) if members is None or one in members]
+        found = [one for one in shown.find(key, value) if members is None or one in members]
         if found and several:
             ids[value] = found
         elif len(found) == 1:
@@ -152,7 +154,7 @@ def query(call: Call) -> Response:
 
 def _matching(account: Account, filters: Mapping[str, str]) -> Iterable[Contact]:
     """Contacts with these field values; an empty value matches a blank field. 2006 unknown, 2015 not indexed."""
-    contacts = account.contacts
+    contacts = account.shown
     if not filters:
         return contacts.records.values()
     for field in filters:
@@ -173,7 +175,7 @@ def lookup(call: Call) -> Response:
     if len(call.query) != 1:
         raise ApiError(400, 10001, "One key field and its value are needed")
     key, value = next(iter(call.query.items()))
-    ids = call.account.contacts.find(call.account.fields.as_key(key), value)
+    ids = call.account.shown.find(call.account.fields.as_key(key), value)
     if len(ids) != 1:
         code, text = _miss(key, ids, value)
         raise ApiError(400, code, text)

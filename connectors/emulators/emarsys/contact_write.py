@@ -1,6 +1,7 @@
 """Creating and updating contacts: `POST /contact` and `PUT /contact` (contract 3.2, 3.3)."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from connectors.emulators.emarsys.accounts import Account
@@ -117,6 +118,8 @@ class Upsert:
         return known
 
     def store(self) -> None:
+        if later := int(self._account.settings["visible_seconds"]):
+            self._account.unseen.written(self.staged, self._account.now() + timedelta(seconds=later))
         self._contacts.store(self.staged)
         self._written.note(self._account.changes, self._account.now())
 

@@ -17,6 +17,7 @@ SWITCHES: dict[str, int | str] = {
     "integer_field_ids": 0,  # 1 = ids of fields are numbers, as in some replies (3.10)
     "old_getdata": 0,  # 1 = as in 2016: error codes as text, no `result` when nothing was found (3.4)
     "delete_unknown_status": 200,  # single delete of an unknown contact: 200, 400 or 404 (3.7)
+    "visible_seconds": 0,  # from an accepted write to its showing in getdata, checkids, query; not documented
     "segment_202": 1,  # answers "being evaluated" before a segment's count or contacts (5)
     "count_202": 1,  # 0 = a count never answers "being evaluated" (14.12)
     "run_polls": 1,  # polls of a segment run that still say "waiting" (5)

@@ -104,8 +104,8 @@ def named(name: str) -> Dialect:
     if not path.is_file():
         shipped = ", ".join(sorted(found.stem for found in _SHIPPED.glob("*.yaml")))
         raise ValueError(f"no dialect {name!r}: there are {shipped}, or give the path of a file")
-    # All values are words: the usual loaders would read `No` as false. This one makes nothing but text.
-    words = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)  # noqa: S506
+    # All values are words: the usual loaders would read `No` as false.
+    words = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)  # noqa: S506 - makes nothing but text
     return dialect_of(words or {})
 
 

@@ -14,9 +14,11 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import takewhile
 
+from connectors import written
 from connectors.base import Page, Settings, Stream
 from connectors.errors import ConfigurationError, RecordError, UnavailableError, UnexpectedReplyError
 from connectors.prima import pieces
+from connectors.prima.envelope import drifted
 from connectors.prima.events import CANCELLED
 from connectors.prima.files import join, parts, table
 from connectors.prima.files.consent_out import consent_file
@@ -27,6 +29,7 @@ from connectors.prima.mapping import clock_of
 from connectors.prima.model import Model, channels_of
 from connectors.prima.node import Piece, read
 from connectors.prima.orders_known import KnownOrders
+from connectors.prima.presence import Presence
 from connectors.prima.site import Entity, File
 from connectors.prima.stock import together
 
@@ -135,6 +138,7 @@ class FileDrop:
                 last[-1].sequence + 1 if last else 1,
                 datetime.now(UTC),
             )
+            written.leaves()
             out.put("", name, content)
             return content
 
@@ -193,13 +197,20 @@ class FileDrop:
             log.info("%s: %s has the content of an earlier file and is skipped", self._system, file.entry.name)
             return
         waiting: list[Row] = []
-        for row in self._expanded(stream, name, self._rows_of(place, name, file)):
+        presence = Presence(self._model.file.site, self._described(name))
+        for row in self._expanded(stream, name, presence.watching(self._rows_of(place, name, file))):
             waiting.append(row)
             if len(waiting) >= PAGE:
+                self._demand(presence, file)
                 yield self._finish(place, stream, waiting)
                 waiting = []
+        self._demand(presence, file)
         if waiting:
             yield self._finish(place, stream, waiting)
+
+    def _demand(self, presence: Presence, file: Numbered) -> None:
+        if gone := presence.missing():
+            raise drifted(self._system, file.entry.name, gone)
 
     def _rows_of(self, place: Place, name: str, file: Numbered) -> Iterator[Row]:
         """The records of one file. A file that cannot be used is parked; rows that cannot be used are listed."""

@@ -217,7 +217,7 @@ def test_a_lost_answer_is_asked_again_without_harm(server: HTTPServer, dataverse
         found = answer(path, request)
         return Response("", 503) if lost and lost.pop() else found
 
-    api._patch = losing  # type: ignore[method-assign]
+    api._patch = losing
     [result] = send(dataverse(), consent(1))
     assert (result.outcome, len(api.patched)) == (Outcome.ACCEPTED, 2)
     assert result.message == f'W/"{api.versions[guid(1)]}"'
@@ -250,7 +250,7 @@ def test_no_more_writes_at_a_time_than_the_setting_says(server: HTTPServer, data
             together[0] -= 1
         return found
 
-    api._patch = counting  # type: ignore[method-assign]
+    api._patch = counting
     results = send(dataverse(CONCURRENCY="3"), *(consent(number) for number in range(1, 41)))
     assert {result.outcome for result in results} == {Outcome.ACCEPTED}
     assert 1 <= together[1] <= 3

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pytest_httpserver import HTTPServer
 
 from connectors.base import Page
+from connectors.dynamics365.finance.mapping import orders
 from connectors.dynamics365.finance.mapping.orders import OrderHeader, OrderLineColumns, state_of
 from connectors.errors import ConfigurationError
 from tests.connectors.conftest import Open
@@ -166,7 +167,8 @@ def test_enum_literals_are_qualified_as_the_metadata_says(system: ODataServer, f
     names = {**dict.fromkeys(text, "Edm.String"),
              "OrderCreationDateTime": "Edm.DateTimeOffset", "SalesOrderStatus": "Contoso.Custom.Status"}  # fmt: skip
     properties = "".join(f'<Property Name="{name}" Type="{kind}"/>' for name, kind in names.items())
-    lines = "".join(f'<Property Name="{name}"/>' for name in ("dataAreaId", "SalesOrderNumber", "InventoryLotId"))
+    of_line = (*("dataAreaId", "SalesOrderNumber", "InventoryLotId"), *orders.LINE_MAPPED)
+    lines = "".join(f'<Property Name="{name}"/>' for name in of_line)
     system.metadata = f"""<Edmx><Schema><EntityType Name="H">{properties}</EntityType><EntityType Name="L">{lines}
         </EntityType><EntitySet Name="{HEADERS}" EntityType="X.H"/><EntitySet Name="{LINES}" EntityType="X.L"/>
         </Schema></Edmx>""".encode()

@@ -56,7 +56,7 @@ def test_the_innermost_message_is_shown_without_its_stack_trace(
     system.before = lambda request: json_response(body, status)
     with pytest.raises(error) as raised:
         list(finance().read("customer", ""))
-    assert raised.value.reply == said  # type: ignore[attr-defined]
+    assert raised.value.reply == said
 
 
 @pytest.mark.parametrize("body", [b"<html>Sign in</html>", b'{"error":"no"}', b'{"error":{"message":7}}', b"[" * 9_999])

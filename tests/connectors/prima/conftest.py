@@ -1,12 +1,14 @@
 """A site's source at a service of the test's own making."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pytest_httpserver import HTTPServer
 
 from connectors.base import Page
+from connectors.prima.site_files import ASSUMED
 from tests.connectors.conftest import opened, running_server, server, slept
 from tests.connectors.prima.soap_server import PATH, SoapServer
 
@@ -31,3 +33,14 @@ def rows(pages: Any) -> list[bytes]:
 def mapped(source: Any, stream: str, pages: list[Page] | None = None) -> list[Any]:
     pages = list(source.read(stream, "")) if pages is None else pages
     return [source.streams[stream].map(row) for row in rows(pages)]
+
+
+def site(tmp_path: Path, *changes: tuple[str, str]) -> str:
+    """The path of the assumed site's file with these changes."""
+    text = ASSUMED.read_text(encoding="utf-8")
+    for old, new in changes:
+        assert old in text, old
+        text = text.replace(old, new)
+    path = tmp_path / "site.yaml"
+    path.write_text(text, encoding="utf-8")
+    return str(path)

@@ -9,7 +9,10 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 PATH = "/wsalive/wsalive"
-TYPES = '<types><schema xmlns="http://www.w3.org/2001/XMLSchema" targetNamespace="{ns}" elementFormDefault="qualified">{elements}</schema></types>'  # noqa: E501
+TYPES = (
+    '<types><schema xmlns="http://www.w3.org/2001/XMLSchema" targetNamespace="{ns}" elementFormDefault="qualified">'
+    "{elements}</schema></types>"
+)
 WRAPPED = (
     '<element name="{op}"><complexType><sequence>{inputs}</sequence></complexType></element>'
     '<element name="{op}Response"><complexType><sequence><element name="result" nillable="true" type="xsd:string" '
@@ -63,6 +66,15 @@ def envelope(text: str, *, result: str = "", part: str = "outxml", namespace: st
 
 def response(records: str, data: str = 'ServerTime="01/03/2024 06:10:02" MoreRecords="No" NextKey=""') -> str:
     return f'<Response RequestStatus="OK"><Data {data}>{records}</Data></Response>'
+
+
+def page(records: str, more: str = "No", key: str = "", clock: str = "01/03/2024 06:10:02") -> str:
+    return response(records, f'ServerTime="{clock}" MoreRecords="{more}" NextKey="{key}"')
+
+
+def customer(account: str, **more: str) -> str:
+    attributes = {"Customer": account, "Status": "Active", "LastChanged": "01/03/2024 05:58:10", **more}
+    return "<Customer " + " ".join(f'{name}="{value}"' for name, value in attributes.items()) + "/>"
 
 
 FAULT = """<SOAP-ENV:Envelope xmlns:SOAP-ENV="http://schemas.xmlsoap.org/soap/envelope/"><SOAP-ENV:Body><SOAP-ENV:Fault>

@@ -33,11 +33,11 @@ def test_paths_are_read_with_the_sites_own_formats() -> None:
         ExtraField(source="@nowhere", target="3", name="Nowhere"),
         ExtraField(source="@odd", target="4", name="Odd", reader="date"),
     ]
-    columns = source.extend("customer", {one.source: one.reader for one in extra})  # type: ignore[union-attr]  # Prima's
-    stream = extended(source.streams["customer"], extra, columns)  # type: ignore[union-attr]  # Prima's
+    columns = source.extend("customer", {one.source: one.reader for one in extra})
+    stream = extended(source.streams["customer"], extra, columns)
     raw = row(memberSince="03/02/2024", odd="soon")
     mapped = stream.map(raw)
-    assert dict(mapped.record.extra) == {"Member since": "2024-02-03", "Points": "1250.5", "Nowhere": ""}  # type: ignore[union-attr]  # a customer
+    assert dict(mapped.record.extra) == {"Member since": "2024-02-03", "Points": "1250.5", "Nowhere": ""}
     assert ("Odd", "invalid_date") in [(fault.field, fault.kind) for fault in mapped.faults]
     assert {"@membersince", "loyalty/@points"} <= set(paths_of(raw))
 
@@ -45,4 +45,4 @@ def test_paths_are_read_with_the_sites_own_formats() -> None:
 def test_what_is_no_path_is_refused() -> None:
     source = connections(ENVIRONMENT)["erp"].open(Unlimited())
     with pytest.raises(ConfigurationError, match="no path"):
-        source.extend("customer", {"//Customer[1]": "text"})  # type: ignore[union-attr]  # Prima's
+        source.extend("customer", {"//Customer[1]": "text"})

@@ -163,3 +163,19 @@ def test_an_edit_from_outside_names_fields_the_account_has(people: Account) -> N
     """DESIGN section 10: what cannot be stored is refused in words."""
     assert people.control("PUT", "contacts/500000000", {"99999": "x"}).status_code == 400
     assert people.control("PUT", "contacts/abc", {"3": "x@example.com"}).status_code == 400
+
+
+def test_a_write_may_show_later_than_it_is_accepted(people: Account) -> None:
+    """Not documented, and so a switch: until then readers see what was there before."""
+    people.switch(visible_seconds=60)
+    [changed, new] = people.upsert({EXTERNAL: "C-1", "1": "Anna"}, {EXTERNAL: "C-5", "3": "eve@example.com"})["ids"]
+    assert [one["1"] for one in people.read("C-1", fields=("1",))["result"]] == ["Ana"]
+    assert people.read("C-5", str(new), fields=("1",))["result"] is False
+    asked = {"key_id": EXTERNAL, "external_ids": ["C-1", "C-5"]}
+    assert people.data("POST", "/contact/checkids", asked)["ids"] == {"C-1": changed}
+    query = f"/contact/query/?return={EXTERNAL}"
+    assert len(people.data("GET", query)["result"]) == 4
+    people.later(61)
+    assert [one["1"] for one in people.read("C-1", fields=("1",))["result"]] == ["Anna"]
+    assert people.data("POST", "/contact/checkids", asked)["ids"] == {"C-1": changed, "C-5": str(new)}
+    assert len(people.data("GET", query)["result"]) == 5

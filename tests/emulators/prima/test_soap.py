@@ -19,7 +19,7 @@ STYLES = ["rpc_literal", "document_literal", "rpc_encoded"]
 
 def text_of(answer: object) -> str:
     """What zeep makes of a reply: a bare string, or an object with the outputs."""
-    return answer if isinstance(answer, str) else answer.opResponse  # type: ignore[attr-defined]
+    return answer if isinstance(answer, str) else answer.opResponse
 
 
 @pytest.mark.parametrize("style", STYLES)

@@ -9,7 +9,7 @@ from connectors import fields
 from connectors.base import Fault, Mapped
 from connectors.dynamics365.finance.columns import cleaner, optional_moment, reader
 from connectors.dynamics365.finance.mapping.keys import Keys
-from connectors.errors import RecordError
+from connectors.fields import or_fault
 from connectors.records import ContactPerson
 
 
@@ -65,10 +65,10 @@ def contact_mapping(keys: Keys, moment_field: str) -> Callable[[bytes], Mapped]:
             customer=clean(found.AssociatedPartyNumber),
             company=company,
             party=clean(found.ContactPersonPartyNumber),
-            email=_or_fault(faults, "email", fields.email, found.PrimaryEmailAddress),
+            email=or_fault(faults, "email", fields.email, found.PrimaryEmailAddress),
             first_name=clean(found.FirstName),
             last_name=clean(found.LastName),
-            phone=_or_fault(faults, "phone", fields.phone, found.PrimaryPhoneNumber),
+            phone=or_fault(faults, "phone", fields.phone, found.PrimaryPhoneNumber),
             active=_yes(found.IsInactive) is not True,
             direct_mail=_yes(found.IsReceivingDirectMail),
             changed_at=optional_moment(found.changed, moment_field, faults),
@@ -81,11 +81,3 @@ def contact_mapping(keys: Keys, moment_field: str) -> Callable[[bytes], Mapped]:
 def _yes(value: str) -> bool | None:
     """NoYes, or a Boolean of another server; None where nothing is said."""
     return {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}.get(value.strip().lower())
-
-
-def _or_fault(faults: list[Fault], name: str, read: Callable[[str], str], value: str) -> str:
-    try:
-        return read(value)
-    except RecordError as error:
-        faults.append(Fault(error.kind, name, error.message, error.value))
-        return ""

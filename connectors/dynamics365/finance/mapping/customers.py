@@ -12,6 +12,7 @@ from connectors.base import Fault, Mapped
 from connectors.dynamics365.finance.columns import CustomerColumns, CustomerKey, cleaner, reader
 from connectors.dynamics365.finance.mapping.keys import Keys
 from connectors.errors import RecordError
+from connectors.fields import or_fault
 from connectors.records import Customer
 
 NOT_HELD = frozenset({"", "no", "never"})
@@ -56,16 +57,19 @@ def customer_mapping(
     """The mapping of customers for a tenant whose extension columns have these names (empty: it has none), and that
     does not have the columns in `left_out`."""
     nowhere = tuple(field for field, told in COLUMNS.items() if left_out and _none_of(told, left_out))
-    extra = [(name, str, msgspec.field(name=column or f"(no {name})", default=""))
+    extra = [(name, str | msgspec.UnsetType, msgspec.field(name=column or f"(no {name})", default=msgspec.UNSET))
              for name, column in (("tier", tier_field), ("birth", birth_field))]  # fmt: skip
-    read = reader(msgspec.defstruct("Customers", extra, bases=(CustomerColumns,), gc=False))
+    read: Callable[[bytes], Any] = reader(msgspec.defstruct("Customers", extra, bases=(CustomerColumns,), gc=False))
     tier, birth = (f'"{column}"'.encode() if column else NOWHERE for column in (tier_field, birth_field))
 
     def to_customer(row: bytes) -> Mapped:
-        if tier in row and birth in row:
-            return _customer(keys, read(row), cleaner(row), nowhere)
+        found = read(row)
+        if found.tier is not msgspec.UNSET and found.birth is not msgspec.UNSET:
+            return _customer(keys, found, cleaner(row), nowhere)
+        # A null looks unset, too: the ERP keeps the column, and says nothing.
         lacking = tuple(name for name, column in (("loyalty_tier", tier), ("birth_date", birth)) if column not in row)
-        return _customer(keys, read(row), cleaner(row), (*nowhere, *lacking))
+        found.tier, found.birth = found.tier or "", found.birth or ""
+        return _customer(keys, found, cleaner(row), (*nowhere, *lacking))
 
     return to_customer
 
@@ -81,7 +85,7 @@ def _customer(keys: Keys, row: Any, clean: Callable[[str], str], lacking: tuple[
     named = row.PersonFirstName or row.PersonLastName
     person = row.PartyType == "Person" or (row.PartyType != "Organization" and named)
     record = Customer(
-        key=keys.of(company, account),
+        key=f"{company}|{account}" if keys.companies else account,
         account=account,
         company=company,
         party=clean(row.PartyNumber),
@@ -121,19 +125,11 @@ def _checked(row: Any) -> tuple[str, str, str, date | None, tuple[Fault, ...]]:
     except RecordError:
         pass
     faults: list[Fault] = []
-    country = _or_fault(faults, "country", fields.country, region)
-    email = _or_fault(faults, "email", fields.email, row.PrimaryContactEmail)
-    phone = _or_fault(faults, "phone", fields.phone, row.PrimaryContactPhone, country)
-    born = _or_fault(faults, "birth_date", fields.day, row.birth, "birth_date") or None
+    country = or_fault(faults, "country", fields.country, region)
+    email = or_fault(faults, "email", fields.email, row.PrimaryContactEmail)
+    phone = or_fault(faults, "phone", fields.phone, row.PrimaryContactPhone, country)
+    born = or_fault(faults, "birth_date", fields.day, row.birth, "birth_date") or None
     return email, country, phone, born, tuple(faults)
-
-
-def _or_fault(faults: list[Fault], name: str, read: Callable[..., Any], value: str, *options: str) -> Any:
-    try:
-        return read(value, *options)
-    except RecordError as error:
-        faults.append(Fault(error.kind, name, error.message, error.value))
-        return ""
 
 
 def _one_line(value: str) -> str:

@@ -37,6 +37,8 @@ HEADER_REQUIRED = ("dataAreaId", "FreeTextNumber", "CustomerAccount", "InvoiceId
 HEADER_OPTIONAL = ("CurrencyCode", "IsPosted")
 LINE_REQUIRED = ("dataAreaId", "FreeTextNumber", "LineNumber", "TransactionCurrencyAmount")
 LINE_OPTIONAL = ("Description", "Quantity", "UnitPrice")
+HEADER_MAPPED, LINE_MAPPED = ("CurrencyCode",), ("Quantity", "UnitPrice")
+"""Columns without which a sale would be wrong without a word: one that is gone stops the flow."""
 
 _header = reader(FreeTextHeader)
 _line = reader(FreeTextLine)

@@ -26,6 +26,9 @@ from connectors.records import OrderEvent
 
 TRACKING_REQUIRED = ("dataAreaId", "SalesOrderNumber", "PackingSlipNumber", "DeliveryDate", "TrackingNumber")
 TRACKING_OPTIONAL = ("TrackingURL",)
+HEADER_MAPPED = ("OrderCreationDateTime", "SalesOrderStatus", "SalesOrderProcessingStatus", "ShippingCarrierId")
+LINE_MAPPED = ("SalesOrderLineStatus",)
+"""Columns without which a customer would not be told, or told wrongly: one that is gone stops the flow."""
 CONFIRMED = frozenset({"confirmed"})
 
 

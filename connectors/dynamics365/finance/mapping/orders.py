@@ -98,6 +98,10 @@ HEADER_REQUIRED = ("dataAreaId", "SalesOrderNumber", "OrderingCustomerAccountNum
 HEADER_OPTIONAL = tuple(name for name in OrderHeader.__struct_fields__ if name not in HEADER_REQUIRED)
 LINE_REQUIRED = ("dataAreaId", "SalesOrderNumber", "InventoryLotId")
 LINE_OPTIONAL = tuple(name for name in OrderLineColumns.__struct_fields__ if name not in LINE_REQUIRED)
+STATUS = ("OrderCreationDateTime", "SalesOrderStatus")
+LINE_MAPPED = ("ItemNumber", "OrderedSalesQuantity", "SalesOrderLineStatus")
+"""Columns without which an order would be told wrongly without a word: one that is gone stops the flow. Of totals and
+prices it is told that they are not known."""
 VOIDED_LINE_OPTIONAL = ("ItemNumber", "LineAmount")
 
 read_document = reader(OrderDocument)

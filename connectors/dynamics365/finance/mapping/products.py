@@ -32,7 +32,10 @@ STOCK_OPTIONAL = (
     "AvailableOnHandQuantity",
     "OrderedQuantity",
 )
+AVAILABLE, PARTS_OF_IT = "AvailableOnHandQuantity", ("OnHandQuantity", "ReservedOnHandQuantity")
+WAREHOUSE, INVENTORY_STATUS = "InventoryWarehouseId", "InventoryStatusId"
 PRODUCT_REQUIRED = ("dataAreaId", "ItemNumber")
+NAMED, PRICED, LIFECYCLE = ("ProductName", "SearchName"), "SalesPrice", "ProductLifecycleStateId"
 EXTENSIONS = ("Description", "Category", "Brand", "Link", "Image", "ListPrice")
 """Columns that only a tenant of its own has; read where PRODUCTS_COLUMNS maps them."""
 

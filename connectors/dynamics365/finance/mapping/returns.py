@@ -1,6 +1,6 @@
 """Return orders (contract 4.6) → Return. Pure; raises RecordError only."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from decimal import Decimal
 
@@ -132,10 +132,10 @@ def return_mapping(keys: Keys) -> Callable[[bytes], Mapped]:
     return to_return
 
 
-def _only(numbers: object) -> str:
+def _only(numbers: Iterable[str]) -> str:
     """The order that all lines name; none where they name several or some name none."""
-    found = set(numbers)  # type: ignore[call-overload]
-    return str(found.pop()) if len(found) == 1 else ""
+    found = set(numbers)
+    return found.pop() if len(found) == 1 else ""
 
 
 def _status(value: str, lines: Sequence[ReturnLine], faults: list[Fault]) -> str:
