@@ -8,11 +8,10 @@ import argparse
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-from bench import customers, proof, report
-from bench.aims import Aim, keep, table
-from bench.stage import NoServerError, Stage, stage
+from bench import aimed, customers, proof, report
+from bench.aims import Aim
+from bench.stage import Stage
 from bench.timed import Clock, Timed
 
 FLOW = "dynamics365.customer"
@@ -84,22 +83,12 @@ def _after(count: int, seed: int) -> Iterator[dict[str, str]]:
         yield {**person, "city": CITIES[-1]} if number % 1000 == 500 else person
 
 
+def measure(ready: Stage, options: argparse.Namespace) -> list[Aim]:
+    return runs(ready, options.customers, options.seed).aims()
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="bench/million", description="What must not grow with the data.")
-    parser.add_argument("--customers", type=int, default=1_000_000)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--aims", type=Path, help="add the ratios to this file, for bench/all")
-    options = parser.parse_args()
-    try:
-        with stage(lambda folder: customers.write(folder, options.customers, options.seed)) as ready:
-            report.head(f"bench/million: {options.customers:,} customers", ready.server.settings())
-            aims = runs(ready, options.customers, options.seed).aims()
-    except NoServerError as problem:
-        parser.error(str(problem))
-    print()
-    table(aims)
-    keep(aims, options.aims)
-    return 0
+    return aimed.run("bench/million", "What must not grow with the data.", 1_000_000, measure)
 
 
 if __name__ == "__main__":

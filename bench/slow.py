@@ -8,12 +8,11 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
-from bench import customers, proof, report
-from bench.aims import Aim, keep, table
-from bench.stage import NoServerError, Stage, stage
+from bench import aimed, customers, proof, report
+from bench.aims import Aim
+from bench.stage import Stage
 from bench.timed import Clock
 
 SYNC = [sys.executable, "manage.py", "sync", "dynamics365.customer", "--json"]
@@ -46,7 +45,8 @@ def used(log: Sequence[Mapping[str, Any]]) -> float:
     return (len(times) - 1) / (LIMIT_A_MINUTE * minutes) if minutes else 0.0
 
 
-def measure(ready: Stage, count: int, seed: int, seconds: float) -> list[Aim]:
+def measure(ready: Stage, options: argparse.Namespace) -> list[Aim]:
+    count, seed, seconds = options.customers, options.seed, options.seconds
     account = ready.emulated.account()
     with ready.server.database(f"{ready.template}_slow", ready.template) as url:
         ready.fresh()
@@ -67,22 +67,8 @@ def measure(ready: Stage, count: int, seed: int, seconds: float) -> list[Aim]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="bench/slow", description="A target that takes half a second to answer.")
-    parser.add_argument("--customers", type=int, default=2_000_000, help="a thousand of them are a request")
-    parser.add_argument("--seconds", type=float, default=SECONDS)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--aims", type=Path, help="add the ratios to this file, for bench/all")
-    options = parser.parse_args()
-    try:
-        with stage(lambda folder: customers.write(folder, options.customers, options.seed)) as ready:
-            report.head(f"bench/slow: {options.customers:,} customers", ready.server.settings())
-            aims = measure(ready, options.customers, options.seed, options.seconds)
-    except NoServerError as problem:
-        parser.error(str(problem))
-    print()
-    table(aims)
-    keep(aims, options.aims)
-    return 0
+    told = "A target that takes half a second to answer; a thousand customers are a request."
+    return aimed.run("bench/slow", told, 2_000_000, measure, seconds={"type": float, "default": SECONDS})
 
 
 if __name__ == "__main__":

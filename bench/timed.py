@@ -95,8 +95,8 @@ class Clock:
 def _span(told: Mapping[str, Any]) -> tuple[float, float]:
     if "began" in told:
         return told["began"], told["ended"]
-    # Two names give two moments; mypy sees a tuple of any length.
-    return tuple(datetime.fromisoformat(told[name]).timestamp() for name in ("started_at", "finished_at"))  # type: ignore[return-value]
+    began, ended = (datetime.fromisoformat(told[name]).timestamp() for name in ("started_at", "finished_at"))
+    return began, ended
 
 
 def _moment_of(written: list[Mapping[str, Any]], rows: int) -> float | None:
