@@ -92,7 +92,16 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # A file, not memory: the pipeline's threads and the tests' servers open connections of their own.
     DATABASES["default"]["TEST"] = {"NAME": str(STATE_DIR / "test.sqlite3")}
 else:
-    DATABASES["default"].setdefault("OPTIONS", {})["application_name"] = "integration-console"
+    # A server that vanished without a word (its machine, its network) is noticed within a minute.
+    DATABASES["default"]["OPTIONS"] = {
+        "application_name": "integration-console",
+        "connect_timeout": 10,
+        "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 60_000,
+        **DATABASES["default"].get("OPTIONS", {}),
+    }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_PASSWORD_VALIDATORS = [
@@ -174,7 +183,8 @@ CELERY_RESULT_BACKEND = None
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 200
 CELERY_WORKER_MAX_MEMORY_PER_CHILD = 600_000
-CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 25
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = env.int("WORKER_STOP_SECONDS", default=25)
+"""A worker that is told to end gives its processes so long to end the page they are at (sync/leaving.py)."""
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
@@ -196,6 +206,7 @@ SYNC = {
     "KEYED_MINUTES": env.int("SYNC_KEYED_MINUTES", default=60),
     "PAYLOAD_DAYS": env.int("SYNC_PAYLOAD_DAYS", default=30),
     "MANIFEST_DAYS": env.int("SYNC_MANIFEST_DAYS", default=90),
+    "GRACE_SECONDS": env.int("SYNC_GRACE_SECONDS", default=10),
     "PARTS": env.int("SYNC_PARTS", default=0),
     "PART_RECORDS": env.int("SYNC_PART_RECORDS", default=20_000),
     "FEED_SHRINK_PERCENT": env.int("SYNC_FEED_SHRINK_PERCENT", default=20),
@@ -209,10 +220,10 @@ SYNC = {
 }
 """How runs behave: seconds between looks for due work, of one slice and of a lease; attempts before a run is lost;
 requests in flight at once at the most (as many as the target's answers make worth while); minutes in which an event
-without an answer is repeated under its key; into how many parts a
-whole read is divided (0: as many as there are worker processes), and how many records a part has at least; days that
-requests and replies are kept, and that a run lists the records of its buckets; percent of its articles that a product
-feed may lose before it waits for a person."""
+without an answer is repeated under its key; seconds that a target may take to show what it has accepted; into how many
+parts a whole read is divided (0: as many as there are worker processes), and how many records a part has at least; days
+that requests and replies are kept, and that a run lists the records of its buckets; percent of its articles that a
+product feed may lose before it waits for a person."""
 
 _tick = SYNC["TICK_SECONDS"]
 CELERY_BEAT_SCHEDULE = {

@@ -7,7 +7,7 @@ from typing import Any
 
 from celery import bootsteps
 from django.conf import settings
-from django.db import connections
+from django.db import Error, connections
 
 log = logging.getLogger(__name__)
 
@@ -57,10 +57,15 @@ class Watchdog(bootsteps.StartStopStep):
 
 
 def _once(name: str, act: Callable[[], Any]) -> None:
+    from sync.storage import away
+
     try:
         act()
-    except Exception:  # whatever it was, the next time may be better; a dead watchdog would be worse
-        log.exception("The worker's %s failed; it is tried again", name)
+    except Exception as error:  # whatever it was, the next time may be better; a dead watchdog would be worse
+        if isinstance(error, Error) and away.is_gone(error):
+            log.warning("The worker's %s is tried again. %s", name, away.words(error))
+        else:
+            log.exception("The worker's %s failed; it is tried again", name)
     finally:
         connections.close_all()  # a child that is forked meanwhile must not share it
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 PYTHON = sys.executable
 TOOL = PYTHON.rpartition("/")[0]
 PARALLEL = ("-n", "2", "--dist", "loadfile")
+AS_FOUND = ("--no-loadscope-reorder",)
+"""In the order of tests/conftest.py; else a file of one long test would begin when all others are done."""
 SLOW = "browser or fault"
 APART = f"{SLOW} or clients"
 PLAIN = ("tests/connectors", "tests/emulators", "tests/scripts", "tests/standins", "tests/vectors")
@@ -44,5 +46,5 @@ STEPS = (
     _pytest("postgresql", f"not any_database and not ({APART})", *PARALLEL, *_without(PLAIN), needs=("postgresql",)),
     _pytest("clients", "clients", "tests/clients", "tests/standins", needs=("clients",)),
     # Each file stays with one worker: it owns its database, its broker and its browser.
-    _pytest("system", SLOW, *PARALLEL, needs=("postgresql", "redis", "chromium")),
+    _pytest("system", SLOW, *PARALLEL, *AS_FOUND, needs=("postgresql", "redis", "chromium")),
 )

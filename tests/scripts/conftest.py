@@ -26,7 +26,7 @@ class Clone:
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         program = str(self.folder / command[0])
         return subprocess.run(
-            [program, *command[1:]], env=self.environment, capture_output=True, text=True, timeout=60, cwd="/"
+            [program, *command[1:]], env=self.environment, capture_output=True, text=True, timeout=180, cwd="/"
         )
 
     def shadow(self, module: str, source: str) -> None:

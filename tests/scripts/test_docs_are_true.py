@@ -150,7 +150,7 @@ def printed_environment(page: str, addresses: Mapping[str, str]) -> dict[str, st
     text = block[1]
     for printed, real in addresses.items():
         text = text.replace(printed, real)
-    return dict(line.split("=", 1) for line in text.splitlines())  # type: ignore[misc]
+    return dict(line.split("=", 1) for line in text.splitlines())
 
 
 @pytest.mark.parametrize("page", SYSTEMS)

@@ -66,7 +66,7 @@ def test_a_step_that_does_not_exist_is_refused_by_name(clone: Clone) -> None:
     assert not os.path.exists(clone.folder / "var" / "test-reports")
 
 
-def test_a_mutant_is_caught_survives_or_is_stale(clone: Clone) -> None:
+def test_a_mutant_is_caught_survives_is_stale_or_was_tried_with_a_test_that_fails_anyway(clone: Clone) -> None:
     clone.make_ready()
     (clone.folder / "pytest.ini").write_text("[pytest]\naddopts = -p no:django\npythonpath = .\n")
     (clone.folder / "money.py").write_text("def total(a, b):\n    return a + b\n\n\nUNTESTED = 1\n")
@@ -74,19 +74,27 @@ def test_a_mutant_is_caught_survives_or_is_stale(clone: Clone) -> None:
     (clone.folder / "tests" / "test_money.py").write_text(
         "from money import total\n\ndef test_sum(): assert total(2, 3) == 5\n"
     )
-    mutants = [("sign", "a + b", "a - b"), ("unseen", "UNTESTED = 1", "UNTESTED = 2"), ("gone", "a * b", "a / b")]
+    (clone.folder / "tests" / "test_red.py").write_text("def test_red(): assert False\n")
+    mutants = [
+        ("sign", "a + b", "a - b", "money"),
+        ("unseen", "UNTESTED = 1", "UNTESTED = 2", "money"),
+        ("gone", "a * b", "a / b", "money"),
+        ("red", "a + b", "a - b", "red"),
+    ]
     (clone.folder / "tests" / "mutants.toml").write_text(
         "".join(
-            f'[[mutant]]\nname = "{name}"\nfile = "money.py"\nfind = "{find}"\nreplace = "{new}"\ntests = ["tests"]\n'
-            for name, find, new in mutants
+            f'[[mutant]]\nname = "{name}"\nfile = "money.py"\nfind = "{find}"\nreplace = "{new}"\n'
+            f'tests = ["tests/test_{test}.py"]\n'
+            for name, find, new, test in mutants
         )
     )
 
     done = clone.run("script/test", "--mutants")
 
-    assert [line.split()[:2] for line in done.stdout.splitlines()[:3]] == [
+    assert [line.split()[:2] for line in done.stdout.splitlines()[:4]] == [
         ["caught", "sign"],
         ["SURVIVED", "unseen"],
         ["STALE", "gone"],
+        ["BROKEN", "red"],
     ]
     assert done.returncode == 1
