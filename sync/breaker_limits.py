@@ -67,9 +67,12 @@ def _usual(next_run: SyncRun, breaker: Breaker) -> str:
         return breakers.usual(next_run, KINDS[breaker.kind])
     usual = expected.of(next_run, breaker.percent, breaker.minimum)
     if usual is None:
-        return f"Fewer than {expected.ENOUGH} weeks are known of this weekday: nothing is called unusual yet."
+        return f"Fewer than {expected.ENOUGH} weeks with this weekday are known: nothing is called unusual yet."
     low, high = min(usual.samples), max(usual.samples)
-    return f"A {usual.weekday} at this hour brought {low:,} to {high:,}; {usual.low:,} to {usual.high:,} may come."
+    return (
+        f"On {usual.weekday}s at this hour there were between {low:,} and {high:,} records; expected are between "
+        f"{usual.low:,} and {usual.high:,}."
+    )
 
 
 def _now(breaker: Breaker, links: int) -> str:

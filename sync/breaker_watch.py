@@ -101,10 +101,10 @@ class Watch:
 
     def _too_many(self, total: int | None, leaving: int) -> None:
         usual, read = self._expected, total if total is not None else self._read
-        if usual is None or read <= usual.high or read <= expected.after_a_gap(usual, self.run):
+        if usual is None or read <= usual.high or read <= (most := expected.after_a_gap(usual, self.run)):
             return
-        told = f"The source lists {total:,} records" if total is not None else f"{self._read:,} records were read"
-        self._unusual(usual, read, f"{told}; a {usual.weekday} usually brings {usual.median:,}.",
+        said = f"the source lists {read:,}" if total is not None else f"got {read:,} so far"
+        self._unusual(usual, read, most, said,
                       f"The {leaving:,} records of this page were not sent, nor anything behind them.")  # fmt: skip
 
     def _claim(self, work: Work, leaving: Sequence[Leaving], result: PageResult) -> None:
@@ -207,13 +207,13 @@ class Watch:
         usual = self._expected
         if usual is None:
             return
-        told = f"{read:,} records were read; a {usual.weekday} usually brings {usual.median:,}."
+        said = f"got {read:,}"
         if read < usual.low:
-            self._unusual(
-                usual, read, told, "The watermark was not moved, and nothing was concluded from what is missing."
-            )
-        if read > usual.high and read > expected.after_a_gap(usual, run):
-            self._unusual(usual, read, told, "The watermark was not moved: the next run reads these records again.")
+            self._unusual(usual, read, usual.high, said,
+                          "The watermark was not moved, and nothing was concluded from what is missing.")  # fmt: skip
+        if read > usual.high and read > (most := expected.after_a_gap(usual, run)):
+            self._unusual(usual, read, most, said,
+                          "The watermark was not moved: the next run reads these records again.")  # fmt: skip
 
     def _nothing(self, read: int) -> None:
         breaker = self.watched.get(ZERO_RECORDS)
@@ -281,17 +281,25 @@ class Watch:
             return None
         return expected.of(self.run, breaker.percent, breaker.minimum)
 
-    def _unusual(self, usual: Expected, read: int, told: str, prevented: str) -> None:
+    def _unusual(self, usual: Expected, read: int, most: int, said: str, prevented: str) -> None:
+        """`most` is the bound above that holds for this run; `said` ends the sentence with what came."""
+        breaker, weeks = self.watched[OUT_OF_RANGE], len(usual.samples)
         low, high = min(usual.samples), max(usual.samples)
-        weeks = len(usual.samples)
+        limit = (
+            f"Expected is at least {100 - breaker.percent} % and at most {100 / (100 - breaker.percent):.3g} times of "
+            f"the usual {usual.median:,}, and more where the weeks differ much; {breaker.minimum:,} more or fewer are "
+            "never unusual."
+        )
+        if most > usual.high:
+            limit += " The run before lies further back than usual, so as many times more may come."
         raise BreakerTripped(
             OUT_OF_RANGE,
             read,
-            usual.low if read < usual.low else usual.high,
-            told,
-            f"Expected are {usual.low:,} to {usual.high:,}.",
+            usual.low if read < usual.low else most,
+            f"Expected between {usual.low:,} and {most:,} records on {usual.weekday}s, {said}.",
+            limit,
             prevented,
-            {"low": usual.low, "high": usual.high, "median": usual.median, "samples": list(usual.samples)},
+            {"low": usual.low, "high": most, "median": usual.median, "samples": list(usual.samples)},
             usual=f"The last {weeks} {usual.weekday}s brought {low:,} to {high:,}, mostly {usual.median:,}.",
         )
 

@@ -2,7 +2,8 @@
 
 One row counts the calls of the sliding window. A process takes a few calls at a time from it, each with its
 moment, in one transaction, and gives back what it did not use. Bulk calls leave a reserve to urgent ones, and
-once the window fills they are spread evenly over it: an urgent call finds room at once.
+once the window fills they are spread evenly over it: an urgent call finds room at once. Urgent calls leave as much
+to bulk (docs/decisions/urgent-calls-leave-a-little.md).
 """
 
 import threading
@@ -14,14 +15,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F
 
 from connectors.base import Allowance
 from connectors.errors import UnavailableError
 from sync import clock
 from sync.models import ApiBudget, ApiUsage
-from sync.sliding import Sliding
+from sync.side_connection import borrowed
+from sync.sliding import Sliding, Windows
 
 LONGEST_WAIT = 65.0
 """Seconds a worker waits for its turn (a minute's window frees within them); what is further away waits as a run
@@ -58,7 +60,8 @@ class _Block:
 class _Told:
     """What is to be written down with the next look at the row."""
 
-    back: list[float] = field(default_factory=list)
+    back: list[tuple[float, bool]] = field(default_factory=list)
+    """Moments of calls that were not made, and whether they were urgent ones."""
     waited: float = 0.0
     spent: int = 0
     refused: int = 0
@@ -131,8 +134,8 @@ class Budget:
         lower = limit if 0 < limit < (self.allowance.calls or EVERY) else 0
         if lower != self._row_limit:
             self._row_limit = lower
-            ApiBudget.objects.filter(key=self.key).update(told_limit=lower)
-            self._after_query()
+            with borrowed():
+                ApiBudget.objects.filter(key=self.key).update(told_limit=lower)
         if seconds > 0 and remaining <= 0:
             self._block(seconds, "blocked_until")
         elif seconds > 0 and remaining < reserve(self._limit) // 2:
@@ -147,17 +150,19 @@ class Budget:
             self._book(0, urgent=True)
 
     def _block(self, seconds: float, column: str) -> None:
-        until = clock.now().timestamp() + seconds
+        with borrowed():
+            until = clock.now().timestamp() + seconds
         with self._lock:
-            for urgent, block in self._blocks.items():
+            for urgent in self._blocks:
                 if column == "blocked_until" or not urgent:
-                    self._give_back(block)
-        ApiBudget.objects.filter(key=self.key, **{f"{column}__lt": until - 0.5}).update(**{column: until})
-        self._after_query()
+                    self._give_back(urgent)
+        with borrowed():
+            ApiBudget.objects.filter(key=self.key, **{f"{column}__lt": until - 0.5}).update(**{column: until})
 
-    def _give_back(self, block: _Block) -> None:
-        self._told.back += [moment for moment, _ in block.moments]
-        block.moments.clear()
+    def _give_back(self, urgent: bool) -> None:
+        moments = self._blocks[urgent].moments
+        self._told.back += [(moment, urgent) for moment, _ in moments]
+        moments.clear()
 
     # ------------------------------------------------------------------------------------- calls in a window
 
@@ -178,7 +183,7 @@ class Budget:
             if time.monotonic() - mine[1] <= self._fresh:
                 return
             with self._lock:  # this thread was woken too late
-                self._told.back.append(mine[0])
+                self._told.back.append((mine[0], urgent))
 
     @property
     def _fresh(self) -> float:
@@ -188,9 +193,10 @@ class Budget:
         """Seconds to wait, and the moment that is ours then; None: one looks again."""
         with self._lock:
             block, now = self._blocks[urgent], time.monotonic()
-            while block.moments and block.moments[0][1] + self._fresh < now:
-                self._told.back.append(block.moments.popleft()[0])
+            if block.moments and block.moments[0][1] + self._fresh < now:
                 block.size = max(1, block.size // 2)
+            while block.moments and block.moments[0][1] + self._fresh < now:
+                self._told.back.append((block.moments.popleft()[0], urgent))
             if not block.moments and block.not_before <= now:
                 self._fill(block, urgent)
             if not block.moments:
@@ -208,35 +214,40 @@ class Budget:
 
     def _book(self, number: int, urgent: bool) -> tuple[Sequence[tuple[float, float]], float]:
         """Moments for up to so many calls, and (on our own clock) when to ask again where there are none."""
-        with transaction.atomic():
+        with borrowed(), transaction.atomic():
             row = ApiBudget.objects.select_for_update().get(key=self.key)
             now, here = clock.now().timestamp(), time.monotonic()
             self._row_limit = row.told_limit if row.told_limit < (self.allowance.calls or EVERY) else 0
-            counted, spent = self._windows(row, now)
-            moments, again = self._moments(row, counted, spent, now, number, urgent)
+            windows = self._windows(row, now)
+            moments, again = self._moments(row, windows, now, number, urgent)
             self._count(row, now, len(moments), urgent)
-            row.counts, row.first = counted.stored()
-            row.spent = spent.stored()[0] if spent else b""
+            row.counts, row.first = windows.calls.stored()
+            row.urgent = windows.urgent.stored()[0]
+            row.spent = windows.spent.stored()[0] if windows.spent else b""
             row.holders = self._holders(row, now)
-            row.save(update_fields=["counts", "first", "spent", "pace", "holders", "calls", "refused"])
-        self._after_query()
+            row.save(update_fields=["counts", "urgent", "first", "spent", "pace", "holders", "calls", "refused"])
         return [(moment, here + moment - now) for moment in moments], here + again - now
 
-    def _windows(self, row: ApiBudget, now: float) -> tuple[Sliding, Sliding | None]:
+    def _windows(self, row: ApiBudget, now: float) -> Windows:
         counted = Sliding(self.allowance.window, row.counts, row.first)
-        for moment in self._told.back:
+        rushed = Sliding(self.allowance.window, row.urgent, row.first)
+        for moment, urgent in self._told.back:
             counted.add(moment, -1)
+            if urgent:
+                rushed.add(moment, -1)
         spent = None
         if self.allowance.busy:
             spent = Sliding(self.allowance.window, row.spent, row.first)
             spent.moved(now)
             spent.add(now, self._told.spent)
         counted.moved(now)
-        return counted, spent
+        rushed.moved(now)
+        return Windows(counted, rushed, spent)
 
     def _moments(
-        self, row: ApiBudget, counted: Sliding, spent: Sliding | None, now: float, number: int, urgent: bool
+        self, row: ApiBudget, windows: Windows, now: float, number: int, urgent: bool
     ) -> tuple[list[float], float]:
+        counted, rushed, spent = windows
         limit, kept = self._limit, 0 if urgent else reserve(self._limit)
         earliest = max(now, row.blocked_until, 0 if urgent else row.bulk_until)
         if spent:
@@ -246,10 +257,14 @@ class Budget:
         for _ in range(number):
             if not urgent and counted.used(at) >= BURST * limit and row.pace < now + self.allowance.window:
                 at = max(at, row.pace)
+            if urgent:  # a flood of them leaves bulk as much as bulk leaves them
+                at = rushed.free_at(at, limit - 2 * reserve(limit))
             at = counted.free_at(at, limit - kept)
             if at > now + AHEAD:
                 break
             counted.add(at)
+            if urgent:
+                rushed.add(at)
             moments.append(at)
             if not urgent:
                 row.pace = at + self.allowance.window / max(1, limit - kept)
@@ -296,7 +311,7 @@ class Budget:
 
     def _take_seats(self, number: int) -> bool:
         """Sets how many seats are ours; False where others hold them."""
-        with transaction.atomic():
+        with borrowed(), transaction.atomic():
             row = ApiBudget.objects.select_for_update().get(key=self.key)
             now = clock.now().timestamp()
             others = self._others(row, now)
@@ -306,7 +321,6 @@ class Budget:
                 self._seats, self._renewed = number, time.monotonic()
             row.holders = self._holders(row, now)
             row.save(update_fields=["holders"])
-        self._after_query()
         return free
 
     def _stand_up(self, calls: int) -> None:
@@ -375,16 +389,11 @@ class Budget:
             after.moved(now)
             after.add(now, min(before.used(now), self.allowance.calls or EVERY))
             held.counts, held.first = after.stored()
-            held.spent, held.window = b"", self.allowance.window
-            held.save(update_fields=["counts", "first", "spent", "window"])
-
-    @staticmethod
-    def _after_query() -> None:
-        """A sender's thread keeps no connection of its own."""
-        if threading.current_thread() is not threading.main_thread() and not connection.in_atomic_block:
-            connection.close()
+            held.spent, held.urgent, held.window = b"", b"", self.allowance.window
+            held.save(update_fields=["counts", "urgent", "first", "spent", "window"])
 
 
 def reserve(limit: int) -> int:
-    """Calls of each window that only urgent ones may use: 2 %, at least one where there are four."""
+    """Calls of each window that only urgent ones may use, and as many that are left to the others: 2 %, at least
+    one where there are four."""
     return 0 if limit < 4 else max(1, limit // 50)

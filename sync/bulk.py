@@ -7,17 +7,18 @@ and no exception is done twice. What could not be done is kept with its reason (
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Count, Max, Q, QuerySet
-from django.utils import timezone
 
-from sync import history, triage
+from sync import clock, history, ownership, pending, triage
 from sync.catalogue import KINDS, OPEN_ISSUES, IssueState, Team
-from sync.models import AuditEvent, BulkOperation, SyncIssue
+from sync.models import AuditEvent, BulkOperation, Flow, SyncIssue
+from sync.storage import away
 
 CHUNK = 500
 STALE = timedelta(seconds=60)
@@ -25,6 +26,7 @@ STALE = timedelta(seconds=60)
 
 AGES = {"day": timedelta(days=1), "week": timedelta(days=7), "month": timedelta(days=30)}
 ACTIONS = ("retry", "assign")
+NAMELESS = Q(source_id="", target_id="")
 
 
 class TakenError(Exception):
@@ -65,17 +67,23 @@ def _assignee(chosen: str) -> Q:
 
 def _age(chosen: str) -> Q:
     if chosen == "late":
-        return Q(due_at__lt=timezone.now())
-    return Q(first_seen_at__lt=timezone.now() - AGES[chosen]) if chosen in AGES else Q()
+        return Q(due_at__lt=clock.now())
+    return Q(first_seen_at__lt=clock.now() - AGES[chosen]) if chosen in AGES else Q()
 
 
 def preflight(wanted: Mapping[str, Any], action: str = "retry") -> dict[str, Any]:
     """How many, and how many of them cannot be done and why, before anything is done."""
+    theirs = ownership.theirs()
     groups = (
         matching(wanted)
         .order_by()
         .values("kind", "state")
-        .annotate(records=Count("pk"), nameless=Count("pk", filter=Q(source_id="", target_id="")), highest=Max("pk"))
+        .annotate(
+            records=Count("pk"),
+            nameless=Count("pk", filter=NAMELESS),
+            theirs=Count("pk", filter=theirs & ~NAMELESS),
+            highest=Max("pk"),
+        )
     )
     refused: dict[str, int] = {}
     total = highest = 0
@@ -87,16 +95,23 @@ def preflight(wanted: Mapping[str, Any], action: str = "retry") -> dict[str, Any
     return {"total": total, "upto": highest, "refused": refused, "skipped": skipped, "possible": total - skipped}
 
 
+def waiting(wanted: Mapping[str, Any]) -> list[str]:
+    """Of these exceptions' flows those that take no retry now, each with a sentence that says why."""
+    found = Flow.objects.filter(pk__in=matching(wanted).order_by().values("flow_id").distinct())
+    return [why for flow in found if (why := pending.why_they_wait(flow))]
+
+
 def _refusals(group: Mapping[str, Any], action: str) -> Iterable[tuple[str, int]]:
-    """A group of one kind and state is refused as a whole, or for its records without a key."""
+    """A group of one kind and state is refused as a whole, or for its records without a key or in whose field
+    marketing has the say."""
     if action == "assign":
         return [] if group["state"] in OPEN_ISSUES else [(f"It is {group['state']}.", group["records"])]
     sample = SyncIssue(kind=group["kind"], state=group["state"], source_id="x")
-    if why := triage.why_not_retryable(sample):
+    if why := triage.why_not_retryable(sample, ()):
         return [(f"{KINDS[group['kind']].title}: {why}", group["records"])]
     sample.source_id = ""
-    nameless = f"{KINDS[group['kind']].title}: {triage.why_not_retryable(sample)}"
-    return [(nameless, group["nameless"])] if group["nameless"] else []
+    why_not = {"nameless": triage.why_not_retryable(sample, ()), "theirs": ownership.WHY_NO_RETRY}
+    return [(f"{KINDS[group['kind']].title}: {why}", group[name]) for name, why in why_not.items() if group[name]]
 
 
 def ask(
@@ -129,16 +144,14 @@ def cancel(operation: BulkOperation, user: User) -> None:
         raise triage.RefusedError("It is over already.")
     with transaction.atomic():
         BulkOperation.objects.filter(pk=operation.pk).update(cancel_requested=True)
-        BulkOperation.objects.filter(pk=operation.pk, state="queued").update(
-            state="cancelled", finished_at=timezone.now()
-        )
+        BulkOperation.objects.filter(pk=operation.pk, state="queued").update(state="cancelled", finished_at=clock.now())
         history.record("cancel", operation, actor=user)
 
 
 def due() -> list[int]:
     """Operations nobody works on: not begun for a while, or their worker fell silent."""
-    silent = timezone.now() - STALE
-    waiting = Q(state="queued", created_at__lt=timezone.now() - timedelta(seconds=10))
+    silent = clock.now() - STALE
+    waiting = Q(state="queued", created_at__lt=clock.now() - timedelta(seconds=10))
     waiting |= Q(state="running", heartbeat_at__lt=silent)
     return list(BulkOperation.objects.filter(waiting).order_by("pk").values_list("pk", flat=True))
 
@@ -148,19 +161,19 @@ def run(operation_id: int) -> None:
     if not _take(operation_id):
         return
     try:
-        while _chunk(operation_id):
+        while away.outlasted(partial(_chunk, operation_id)):
             pass
     except TakenError:
         return
     except Exception as error:
         BulkOperation.objects.filter(pk=operation_id).update(
-            state="failed", message=f"{type(error).__name__}: {error}"[:500], finished_at=timezone.now()
+            state="failed", message=f"{type(error).__name__}: {error}"[:500], finished_at=clock.now()
         )
         raise
 
 
 def _take(operation_id: int) -> bool:
-    now = timezone.now()
+    now = clock.now()
     free = Q(state="queued") | Q(state="running", heartbeat_at__lt=now - STALE)
     return bool(BulkOperation.objects.filter(free, pk=operation_id).update(state="running", heartbeat_at=now))
 
@@ -197,7 +210,8 @@ def _do(operation: BulkOperation, issues: list[SyncIssue]) -> dict[int, str]:
 
 
 def _retry(operation: BulkOperation, issues: list[SyncIssue]) -> dict[int, str]:
-    skipped = {issue.pk: why for issue in issues if (why := triage.why_not_retryable(issue))}
+    theirs = ownership.of_marketing()
+    skipped = {issue.pk: why for issue in issues if (why := triage.why_not_retryable(issue, theirs))}
     ready = [issue for issue in issues if issue.pk not in skipped]
     SyncIssue.objects.filter(pk__in=[issue.pk for issue in ready]).update(state=IssueState.RETRYING)
     _record(operation, ready, {"state": IssueState.RETRYING.value})
@@ -245,12 +259,12 @@ def _remember(operation: BulkOperation, last_id: int, done: int, skipped: dict[i
         done=operation.done + done - len(skipped),
         skipped=operation.skipped + len(skipped),
         query=operation.query,
-        heartbeat_at=timezone.now(),
+        heartbeat_at=clock.now(),
     )
     if not moved:
         raise TakenError
 
 
 def _finish(operation: BulkOperation, state: str) -> bool:
-    BulkOperation.objects.filter(pk=operation.pk, state="running").update(state=state, finished_at=timezone.now())
+    BulkOperation.objects.filter(pk=operation.pk, state="running").update(state=state, finished_at=clock.now())
     return False

@@ -6,6 +6,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Callable, Mapping
 from itertools import count
 
@@ -36,6 +37,11 @@ def _nothing(name: str) -> None:
     """Production: the moment passes."""
 
 
+AT_LEAST = 0.05
+"""Seconds. The signal ends or stops the whole process, but this thread not at once: on a busy machine its request
+left."""
+
+
 def _ending(wanted: str) -> Callable[[str], None]:
     name, _, rest = wanted.partition(":")
     number, _, how = rest.partition(":")
@@ -47,6 +53,7 @@ def _ending(wanted: str) -> Callable[[str], None]:
     def passing(passed: str) -> None:
         if passed == name and next(passes) == int(number or 1):
             os.kill(os.getpid(), ending)
+            time.sleep(AT_LEAST)
 
     return passing
 

@@ -20,17 +20,22 @@ def digester(salt: str) -> Callable[[bytes], bytes]:
     return digest
 
 
-def email_key() -> bytes:
-    return hashlib.blake2b(settings.SECRET_KEY.encode(), digest_size=32, person=b"email").digest()
+def email_hasher() -> Callable[[str], bytes]:
+    """The keyed hash of addresses."""
+    key = hashlib.blake2b(settings.SECRET_KEY.encode(), digest_size=32, person=b"email").digest()
+    start = hashlib.blake2b(digest_size=16, key=key)
 
+    def hashed(address: str) -> bytes:
+        state = start.copy()
+        state.update(address.strip().lower().encode())
+        return state.digest()
 
-def email_bytes(address: str, key: bytes) -> bytes:
-    return hashlib.blake2b(address.strip().lower().encode(), digest_size=16, key=key).digest()
+    return hashed
 
 
 def email_digest(address: str) -> uuid.UUID:
     """The keyed hash under which a cross-reference is found by its exact e-mail."""
-    return uuid.UUID(bytes=email_bytes(address, email_key()))
+    return uuid.UUID(bytes=email_hasher()(address))
 
 
 def idempotency_key(*parts: str) -> str:

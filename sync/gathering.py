@@ -16,6 +16,9 @@ PATIENCE = 30.0
 """Seconds after which an unfilled request goes out all the same: no more than this is read again after a crash.
 Shorter, and one change in a thousand would cost a request each few seconds."""
 
+UNDER_WAY = 2
+"""Units at most that are answered and remembered while the next one is compared."""
+
 
 @dataclass
 class Unit:

@@ -73,5 +73,4 @@ def _ask(flows: Sequence[Flow], links: QuerySet[CrossReference]) -> None:
             keys[flow_id].append(key)
     for flow in flows:
         if flow.pk in keys:
-            ask = pending.note if flow.paused else pending.ask
-            ask(flow, keys[flow.pk], "released")
+            pending.ask(flow, keys[flow.pk], "released")

@@ -95,6 +95,10 @@ def _read(connection: str, body: bytes, headers: Mapping[str, str]) -> Notice | 
 
 # ------------------------------------------------------------------------------------------------ looking at them
 
+LOOKS, MOMENT = 5, 0.05
+"""A repeat that is being counted holds its message for a moment; another worker, who looks at it, holds it longer. So
+often is looked again, and after so many seconds, before the message is left to that worker."""
+
 
 @dataclass
 class _Batch:
@@ -114,14 +118,18 @@ class _Batch:
 def drain(seconds: float = math.inf) -> int:
     """Looks at what waits, in the order in which it came; how many it were. Leaves at once where another worker is at
     it, and when the time is over. A worker that is killed gives back what it had not finished."""
-    ends, handled = time.monotonic() + seconds, 0
+    ends, handled, looks = time.monotonic() + seconds, 0, 0
     while time.monotonic() < ends:
         try:
             found = _batch()
         except OperationalError as error:
-            if getattr(error.__cause__, "sqlstate", "") == _LOCKED:
+            if getattr(error.__cause__, "sqlstate", "") != _LOCKED:
+                raise
+            looks += 1
+            if looks == LOOKS:
                 break
-            raise
+            time.sleep(MOMENT)
+            continue
         except DatabaseError:  # one of them is more than the database can take: it alone is put aside
             found = _one_by_one()
         if not found:
@@ -181,8 +189,7 @@ def _look(batch: _Batch) -> None:
                 event, DONE if named else IGNORED, "" if named else "It names no record of a flow that runs here."
             )
     for flow, keys in batch.asked.items():
-        note = pending.note if flow.paused else pending.ask
-        note(flow, sorted(keys), "event", urgent=True)  # sorted: two workers never wait for each other
+        pending.ask(flow, sorted(keys), "event", urgent=True)  # sorted: two workers never wait for each other
     InboxEvent.objects.bulk_update(batch.read_now, ["keys"], batch_size=200)
     now = clock.now()
     for (state, message, late), ids in batch.ends.items():

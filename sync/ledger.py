@@ -5,6 +5,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Count, F, Max, Q, QuerySet, Sum
 
 from sync import clock, issues, pending
@@ -34,15 +35,29 @@ def give_up_lost_requests(run: SyncRun, counted: bool) -> None:
     lost = Delivery.objects.filter(flow_id=run.flow_id, outcome="").exclude(run=run, epoch=run.epoch)
     # What another part is sending at this moment is not lost.
     lost = lost.filter(run=run) if run.parent_id else lost.exclude(run__parent_id=run.pk)
-    for delivery in lost:
-        entries = LedgerEntry.objects.filter(delivery=delivery, state=LedgerState.SENDING)
-        unknown = entries.update(state=LedgerState.UNKNOWN, updated_at=clock.now())
-        delivery.outcome = "unknown" if unknown else "retryable"
-        delivery.message = "The worker died before the answer was written down."
-        delivery.finished_at = clock.now()
-        delivery.save(update_fields=["outcome", "message", "finished_at"])
+    given_up = [_given_up(delivery) for delivery in lost.select_related("run").defer("keys", "request")]
+    if any(given_up):
+        run.refresh_from_db(fields=["writes", "lost_writes"])
     if counted:
         unknown_outcomes(run.flow, run.whole_id)
+
+
+@transaction.atomic
+def _given_up(delivery: Delivery) -> bool:
+    """Its last request counts as one of its run that may have left or not. False where somebody else was faster."""
+    now, entries = clock.now(), LedgerEntry.objects.filter(delivery=delivery, state=LedgerState.SENDING)
+    requests = max(1, delivery.requests)
+    unknown = entries.update(state=LedgerState.UNKNOWN, updated_at=now)
+    mine = Delivery.objects.filter(pk=delivery.pk, outcome="").update(
+        outcome="unknown" if unknown else "retryable",
+        message="The worker died before the answer was written down.",
+        requests=requests,
+        finished_at=now,
+    )
+    if mine and delivery.run:
+        its = SyncRun.objects.filter(pk__in=[delivery.run_id, delivery.run.whole_id])
+        its.update(writes=F("writes") + requests, lost_writes=F("lost_writes") + 1)
+    return bool(mine)
 
 
 def unknown_outcomes(flow: Flow, run_id: int | None) -> None:

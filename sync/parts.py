@@ -21,7 +21,7 @@ from sync.flows import Route
 from sync.models import CrossReference, Delivery, PartClaim, PendingKey, RunPage, SyncRun
 from sync.runs import Lease
 
-COUNTED = ("read", *(bucket.value for bucket in Bucket), "writes")
+COUNTED = ("read", *(bucket.value for bucket in Bucket), "writes", "repeats", "lost_writes")
 AFTER_PARTS = "after_parts"
 LOOK_AGAIN = 5.0
 """Seconds between two looks of the run at its parts; a part that ends rings for it at once."""

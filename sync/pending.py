@@ -7,8 +7,7 @@ from typing import Any
 from django.db.models import Q
 
 from sync import clock, runs, storage
-from sync.catalogue import ACTIVE_RUNS
-from sync.models import Flow, PendingKey, SyncRun
+from sync.models import Flow, PendingKey
 from sync.storage.fitting import storable
 
 TABLE = storage.table(
@@ -22,11 +21,22 @@ AT_ONCE = storage.table(PendingKey, TABLE.columns, conflict=TABLE.conflict, upda
 CHUNK = 500
 
 
-def ask(flow: Flow, keys: Sequence[str], reason: str, user: Any = None, urgent: bool = False) -> None:
-    """Notes the keys and makes sure that a run will take them: a running one, or a short one of their own."""
+def ask(flow: Flow, keys: Sequence[str], reason: str, user: Any = None, urgent: bool = False) -> bool:
+    """Notes the keys and makes sure that a run will take them: a running one, or a short one of their own. False
+    where they wait, as the flow is paused or switched off."""
     note(flow, keys, reason, user, urgent)
-    if keys and not SyncRun.objects.filter(flow=flow, kind="sync", state__in=ACTIVE_RUNS).exists():
-        runs.start(flow, trigger=reason, user=user, keys_only=True)
+    now = Flow.objects.get(pk=flow.pk)  # the caller's copy may be older than a pause
+    if keys and not why_they_wait(now) and not runs.active(now):
+        runs.start(now, trigger=reason, user=user, keys_only=True)
+    return not why_they_wait(now)
+
+
+def why_they_wait(flow: Flow) -> str:
+    """The sentence for whoever asked; empty where a run takes the keys."""
+    if flow.paused:
+        note = f" ({flow.paused_note.rstrip('.')})" if flow.paused_note else ""
+        return f"{flow} is paused{note}: what was asked for waits until somebody resumes it."
+    return "" if flow.enabled else f"{flow} is switched off: what was asked for waits until it is switched on."
 
 
 def note(flow: Flow, keys: Sequence[str], reason: str, user: Any = None, urgent: bool = False) -> None:
@@ -55,6 +65,7 @@ def done(flow: Flow, keys: Sequence[str], since: datetime | None = None) -> None
 
 def start_runs() -> None:
     """A short run for every flow that has keys and no run (called by the tick)."""
-    for flow in Flow.objects.filter(pk__in=PendingKey.objects.values("flow_id").distinct(), paused_at=None):
+    asked = PendingKey.objects.values("flow_id").distinct()
+    for flow in Flow.objects.filter(pk__in=asked, paused_at=None, enabled=True):
         if not runs.active(flow):
             runs.start(flow, trigger="retry", keys_only=True)

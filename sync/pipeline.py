@@ -9,31 +9,32 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from django.conf import settings
+from django.db import Error, transaction
 from django.db import connection as database
 from django.db import connections as databases
-from django.db import transaction
 from django.db.models import F
 
 from connectors.base import Change, Effect
-from connectors.errors import ConfigurationError, ConnectorError, ExpiredWatermarkError, UnavailableError
+from connectors.errors import ConnectorError, ExpiredWatermarkError, UnavailableError
 from sync import (
     backfills,
     breaker_watch,
     breakers,
-    clock,
+    comparing,
+    endings,
     feeds,
     flows,
     holds,
     issues,
     lanes,
+    leaving,
     ledger,
     mappings,
     parts,
     plans,
     poison,
-    reconcile,
     runs,
-    sweep,
+    side_connection,
     watermarks,
 )
 from sync.ahead import ahead
@@ -51,11 +52,10 @@ from sync.limits import FlowLimits, hurry, limits_for
 from sync.models import Backfill, RunPage, SyncRun
 from sync.runs import Lease, LeaseLostError, StoppedError
 from sync.senders import Senders
-from sync.slices import Slice
+from sync.slices import Slice, grows
+from sync.storage import away, statistics
 
 log = logging.getLogger(__name__)
-WAITS = (15, 30, 60, 120, 300, 600)
-"""Seconds a run waits after the n-th failure to reach a system in a row; after the last it fails."""
 
 
 def work(run_id: int, seconds: float | None = None) -> None:
@@ -65,36 +65,51 @@ def work(run_id: int, seconds: float | None = None) -> None:
     if lease is None:
         return
     crashpoint("after_take")
-    with lease, _rare_collection():
+    with side_connection.kept(), lease, _rare_collection():
         try:
-            if lease.run.attempt > settings.SYNC["ATTEMPTS"] * (3 if lease.run.kind == "sync" else 1):
-                _give_up(lease)
-            elif lease.run.kind == "compare":
-                _compare(lease)
-            elif lease.run.kind == "sweep":
-                _sweep(lease)
-            elif _slice(lease, seconds):
-                runs.hand_over(lease)
+            _outlasting(lease, seconds)
         except LeaseLostError:
             log.warning("Run %s was taken over by another worker", run_id)
-        except StoppedError:
-            _stopped(lease)
-        except plans.StalePlanError as error:
-            runs.finish(lease, RunState.FAILED, str(error))
-        except UnavailableError as error:
-            _wait(lease, error)
-        except ExpiredWatermarkError as error:
-            _start_over(lease, error)
-        except BreakerTripped as stop:
-            _trip(lease, stop)
-        except ConnectorError as error:
-            _fail(lease, error)
-        except Exception:
-            # A defect or a database that went away: the run stays as it is and the next taker goes on with it.
-            runs.abandon(lease)
-            raise
         if lease.run.parent_id:
             parts.ended(lease.run)
+
+
+def _outlasting(lease: Lease, seconds: float | None) -> None:
+    """The same whatever the console's own database does meanwhile."""
+    try:
+        _work(lease, seconds)
+    except Error as error:
+        endings.without_database(lease, error)
+
+
+def _work(lease: Lease, seconds: float | None) -> None:
+    """One slice, and the ending that goes with what happened in it."""
+    try:
+        if lease.run.attempt > settings.SYNC["ATTEMPTS"] * (3 if lease.run.kind == "sync" else 1):
+            endings.give_up(lease)
+        elif lease.run.kind == "compare":
+            comparing.compare(lease)
+        elif lease.run.kind == "sweep":
+            comparing.compare_keys(lease)
+        elif _slice(lease, seconds):
+            runs.hand_over(lease)
+    except (LeaseLostError, Error):
+        raise
+    except StoppedError:
+        endings.stopped(lease)
+    except plans.StalePlanError as error:
+        runs.finish(lease, RunState.FAILED, str(error))
+    except UnavailableError as error:
+        endings.wait(lease, error)
+    except ExpiredWatermarkError as error:
+        endings.start_over(lease, error)
+    except BreakerTripped as stop:
+        breakers.trip(lease, stop)
+    except ConnectorError as error:
+        endings.fail(lease, error)
+    except Exception:
+        runs.abandon(lease)  # a defect: the run stays as it is and the next taker goes on with it
+        raise
 
 
 @contextmanager
@@ -102,7 +117,7 @@ def _rare_collection() -> Iterator[None]:
     """A page makes a hundred thousand objects and no cycles: looking for cycles after every 700 of them took a
     seventh of the time."""
     before = gc.get_threshold()
-    gc.set_threshold(200_000, 20, 100)
+    gc.set_threshold(1_000_000, 20, 100)
     try:
         yield
     finally:
@@ -113,16 +128,20 @@ def _slice(lease: Lease, seconds: float | None) -> bool:
     """Pages until the source has no more; True when the time was over before."""
     run, flow = lease.run, lease.run.flow
     ends = time.monotonic() + (math.inf if seconds is None else seconds)
+
+    def over() -> bool:
+        return time.monotonic() > ends or leaving.told()
+
     mappings.note(flow.source)
     fields = mappings.kept_by(lease)
     reading, sending = limits_for(flow.source, lease), limits_for(flow.target, lease)
     route = flows.open_route(flow, reading, sending, fields)
     died, narrow = poison.died(run), poison.narrowing(lease, route.inlet.batch)
     if narrow and died and not narrow.after_death():
-        _give_up(lease)
+        endings.give_up(lease)
         return False
     route = poison.without(route, poison.known(flow) | (narrow.found if narrow else set()))
-    with _senders(sending) as senders, _writer() as writer:
+    with _senders(sending) as senders, _writer() as writer, away.waited_for_while_running():
         adoption = Adoption(flow, route.sink, route.inlet, run)
         plans.begin(route, run)
         backfill = backfills.of(run)
@@ -141,12 +160,13 @@ def _slice(lease: Lease, seconds: float | None) -> bool:
         slice_.gate = watch
         if (run.divided or (backfill is None and parts.divide(route, lease))) and _shared(slice_):
             return False
-        for _ in _steps(slice_, backfill, over=lambda: time.monotonic() > ends):
+        for _ in _steps(slice_, backfill, over=over):
             if _stop_asked(slice_):
                 return False
-            if time.monotonic() > ends and not run.scan_done:
+            if over() and not run.scan_done:
                 slice_.settle()
-                return True
+                if not run.since_resume:  # else what is carried goes out with the next page: it would be read again
+                    return True
     _complete(route, lease, watch)
     return False
 
@@ -179,18 +199,6 @@ def _look_meanwhile(slice_: Slice) -> None:
             pass
     except (ConnectorError, BreakerTripped) as error:
         log.warning("Run %s: what was asked for waits for its parts: %s", slice_.lease.run.pk, type(error).__name__)
-
-
-def _may_end(lease: Lease) -> bool:
-    """A divided run ends after its parts: they are stopped, and what they did is taken over."""
-    if not lease.run.divided:
-        return True
-    parts.stop(lease.run)
-    if parts.under_way(lease.run):
-        runs.lend(lease, parts.LOOK_AGAIN, lease.run.attempt)
-        return False
-    parts.gather(lease)
-    return True
 
 
 def _take_back(lease: Lease) -> None:
@@ -231,80 +239,14 @@ def _steps(slice_: Slice, backfill: Backfill | None, over: Callable[[], bool]) -
         slice_.lease.change(scan_done=True)
 
 
-def _start_over(lease: Lease, error: ExpiredWatermarkError) -> None:
-    """What the source knew of our last read is gone: the same run reads everything, and skips what is unchanged."""
-    if not lease.run.watermark_from:  # everything was being read: once more would never end
-        _fail(lease, error)
-        return
-    plans.forget(lease.run)
-    lease.change(
-        watermark_from="",
-        watermark_to="",
-        resume="",
-        scan_done=False,
-        full=True,
-        message=f"{error.message} Everything is read again.",
-    )
-    runs.hand_over(lease)
-
-
-class _StopAsked(Exception):
-    """A comparison was cancelled."""
-
-
-def _compare(lease: Lease) -> None:
-    """Reads both sides completely; what it found is counted, and applied unless it is an audit."""
-    run, flow = lease.run, lease.run.flow
-    route = flows.open_route(flow, limits_for(flow.source, lease), limits_for(flow.target, lease))
-
-    try:
-        found = list(reconcile.findings(route, _teller(lease)))
-    except _StopAsked:
-        runs.finish(lease, RunState.CANCELLED, "Cancelled by a person; nothing was opened or closed.")
-        return
-    summary = reconcile.apply(route, run, found) if run.apply else reconcile.summary(found)
-    runs.finish(lease, RunState.COMPLETED, findings=summary)
-
-
-def _sweep(lease: Lease) -> None:
-    """Compares keys alone; what was never seen is read by the next run."""
-    flow = lease.run.flow
-    route = flows.open_route(flow, limits_for(flow.source, lease), limits_for(flow.target, lease))
-    try:
-        found = sweep.sweep(route, lease.run, _teller(lease))
-    except _StopAsked:
-        runs.finish(lease, RunState.CANCELLED, "Cancelled by a person; what was found missing is read all the same.")
-        return
-    runs.finish(lease, RunState.COMPLETED, findings=found)
-
-
-def _stopped(lease: Lease) -> None:
-    """Within a page: what was answered is remembered, its other records are read again by the next run."""
-    try:
-        said = "Cancelled by a person within a page, before its next request. What was accepted stays accepted."
-        runs.finish(lease, RunState.CANCELLED, said)
-    except LeaseLostError:
-        log.warning("Run %s was taken over by another worker", lease.run.pk)
-
-
-def _teller(lease: Lease) -> Callable[[int, int | None], None]:
-    """Shows how far a comparison is; raises when somebody has cancelled it."""
-
-    def told(read: int, total: int | None) -> None:
-        lease.change(read=read, total=total or lease.run.total, heartbeat_at=clock.now())
-        if SyncRun.objects.filter(pk=lease.run.pk, cancel_requested=True).exists():
-            raise _StopAsked
-
-    return told
-
-
 @contextmanager
 def _senders(limits: FlowLimits | None) -> Iterator[Senders]:
     executor = Senders(settings.SYNC["SENDERS"], limits.budget if limits else None)
     try:
         yield executor
     finally:
-        executor.shutdown(wait=True, cancel_futures=True)
+        with away.waited_for_while_running():
+            executor.shutdown(wait=True, cancel_futures=True)
 
 
 @contextmanager
@@ -318,7 +260,8 @@ def _writer() -> Iterator[ThreadPoolExecutor | None]:
         yield executor
     finally:
         executor.submit(databases.close_all)
-        executor.shutdown(wait=True)
+        with away.waited_for_while_running():
+            executor.shutdown(wait=True)
 
 
 def _stop_asked(slice_: Slice) -> bool:
@@ -373,58 +316,4 @@ def _complete(route: Route, lease: Lease, watch: Watch) -> None:
         holds.release(flow)
         crashpoint("in_completion")
     crashpoint("after_completion")
-
-
-def _give_up(lease: Lease) -> None:
-    if not _may_end(lease):
-        return
-    message = "The worker died again and again, and no record could be found that is to blame."
-    _open_run_issue(lease, "run_lost", message)
-    runs.finish(lease, RunState.LOST, message)
-
-
-def _wait(lease: Lease, error: UnavailableError) -> None:
-    """The run waits in the database and goes on by itself; after the policy's last wait it fails."""
-    try:
-        if lease.run.failures >= len(WAITS) and not _may_end(lease):
-            return
-        failures = lease.run.failures + 1
-        lease.change(failures=failures)
-        _open_run_issue(lease, "run_unavailable", error.message, error)
-        if failures > len(WAITS):
-            runs.finish(lease, RunState.FAILED, f"{error.message} Given up after {failures} attempts.")
-            return
-        seconds = max(error.retry_after or 0, WAITS[min(failures, len(WAITS)) - 1])
-        runs.wait(lease, seconds, f"{error.message} Trying again by itself.")
-    except LeaseLostError:
-        log.warning("Run %s was taken over by another worker", lease.run.pk)
-
-
-def _trip(lease: Lease, stop: BreakerTripped) -> None:
-    try:
-        breakers.trip(lease, stop)
-    except LeaseLostError:
-        log.warning("Run %s was taken over by another worker", lease.run.pk)
-
-
-def _fail(lease: Lease, error: ConnectorError) -> None:
-    kind = "run_configuration" if isinstance(error, ConfigurationError) else "run_unexpected"
-    try:
-        if _may_end(lease):
-            _open_run_issue(lease, kind, error.message, error)
-            runs.finish(lease, RunState.FAILED, f"{error.message} {error.remedy}".strip())
-    except LeaseLostError:
-        log.warning("Run %s was taken over by another worker", lease.run.pk)
-
-
-def _open_run_issue(lease: Lease, kind: str, message: str, error: ConnectorError | None = None) -> None:
-    if plans.is_preview(lease.run):  # it changes nothing: its own page says what went wrong
-        return
-    details = (
-        {"system": error.system, "request": error.request, "reply": error.reply, "remedy": error.remedy}
-        if error
-        else {}
-    )
-    issues.raise_all(
-        lease.run.flow, lease.run.whole_id, [issues.Finding(kind, message=message, details=details, records=0)]
-    )
+    statistics.after_load(grows(route), run.accepted)

@@ -106,6 +106,11 @@ class Progress:
         return None if self.share is None else int(self.share // 10)
 
     @property
+    def writing(self) -> str:
+        """What of the writes is not one request that was answered."""
+        return writing(self.run)
+
+    @property
     def divided(self) -> list[parts.Told]:
         """The parts that several workers read, while they do and afterwards."""
         return [replace(one, message=masking.without_addresses(one.message)) for one in parts.told(self.run)]
@@ -137,6 +142,9 @@ class Progress:
             "total": self.run.total,
             "per_second": round(self.rate, 1) if self.rate else None,
             "seconds_left": int(self.left) if self.left is not None else None,
+            "writes": self.run.writes,
+            "repeats": self.run.repeats,
+            "lost_writes": self.run.lost_writes,
             "buckets": {str(bucket): getattr(self.run, bucket) for bucket in Bucket},
         }
 
@@ -152,6 +160,20 @@ def _finding(run: SyncRun, kind: str, told: Any) -> Finding:
         {currency: Decimal(str(amount)) for currency, amount in found.get("money", {}).items()},
         [(key, addresses.record(key)) for key in found.get("examples", [])],
     )
+
+
+def writing(run: SyncRun) -> str:
+    """Empty where every request left once and was answered."""
+    told = []
+    if run.repeats == 1:
+        told.append("1 of the writes repeats one that had no answer or was refused for now.")
+    elif run.repeats:
+        told.append(f"{run.repeats:,} of the writes repeat others that had no answer or were refused for now.")
+    if run.lost_writes == 1:
+        told.append("1 was under way when its worker died: it may have left or not.")
+    elif run.lost_writes:
+        told.append(f"{run.lost_writes:,} were under way when a worker died: each may have left or not.")
+    return " ".join(told)
 
 
 def of(run: SyncRun, now: datetime | None = None) -> Progress:

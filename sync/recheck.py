@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sync import flows, issues, reading
-from sync.comparison import as_details, compare
+from sync import flows, grace, issues, reading
+from sync.comparison import compare
 from sync.flows import Route
 from sync.limits import limits_for
 from sync.models import Flow
+from sync.reconcile import drifted
 
-PAIR = "on both sides"
+PAIR, NOWHERE = "on both sides", "on no side"
 
 
 class NotReadableError(Exception):
@@ -43,19 +44,19 @@ def records(flow: Flow, keys: Sequence[str]) -> list[Compared]:
 def _batch(route: Route, keys: Sequence[str]) -> list[Compared]:
     expected = reading.from_source(route, keys)
     observed = route.sink.look(route.flow.entity, keys)
-    compared, findings = [], []
+    where: dict[str, str] = {}
+    findings: list[issues.Finding] = []
     for key in keys:
         if key not in expected or key not in observed:
-            where = "only in the ERP" if key in expected else "only in the target" if key in observed else "on no side"
-            compared.append(Compared(key, where))
+            where[key] = "only in the ERP" if key in expected else "only in the target" if key in observed else NOWHERE
             continue
         fields = compare(expected[key], observed[key].fields, route.extra)
-        details = {**as_details(fields), "target_id": observed[key].target_id}
-        differing = [one for one in fields if not one.same]
-        compared.append(Compared(key, PAIR, [one.name for one in differing]))
-        for one in differing:
-            words = f"{one.name.replace('_', ' ').capitalize()} differs between ERP and Emarsys."
-            findings.append(issues.Finding("field_drift", key, one.name, words, one.erp, one.target, details=details))
+        findings += drifted(key, observed[key].target_id, fields)
+    findings = grace.outwaited(route, findings, lambda: None)
+    differing: dict[str, list[str]] = {key: [] for key in keys}
+    for one in findings:
+        differing[one.source_id].append(one.field)
+    compared = [Compared(key, where.get(key, PAIR), differing[key]) for key in keys]
     _remember(route.flow, compared, findings)
     return compared
 

@@ -14,7 +14,7 @@ from connectors.records import Sale
 from sync import clock, issues, pending, reading, storage, value
 from sync.ahead import ahead
 from sync.catalogue import OPEN_ISSUES, LedgerState
-from sync.comparison import as_details, compare
+from sync.comparison import Field, as_details, compare
 from sync.delivery.changed import MONEY, difference
 from sync.flows import Route
 from sync.issues import Finding
@@ -159,18 +159,22 @@ def _erp_rows(route: Route, page: Page, kept_out: set[str]) -> Iterator[tuple[st
 
 def _drift(sides: Sides, extra: Sequence[ExtraField]) -> Iterator[Finding]:
     for source_id, target_id, expected, observed in sides.pairs():
-        fields = compare(expected, observed, extra)
-        for field in fields:
-            if not field.same:
-                yield Finding(
-                    "field_drift",
-                    source_id,
-                    field.name,
-                    f"{field.name.replace('_', ' ').capitalize()} differs between ERP and Emarsys.",
-                    field.erp,
-                    field.target,
-                    details={**as_details(fields), "target_id": target_id},
-                )
+        yield from drifted(source_id, target_id, compare(expected, observed, extra))
+
+
+def drifted(source_id: str, target_id: str, fields: list[Field]) -> Iterator[Finding]:
+    """A finding for each field of the pair that differs."""
+    for field in fields:
+        if not field.same:
+            yield Finding(
+                "field_drift",
+                source_id,
+                field.name,
+                f"{field.name.replace('_', ' ').capitalize()} differs between ERP and Emarsys.",
+                field.erp,
+                field.target,
+                details={**as_details(fields), "target_id": target_id},
+            )
 
 
 def _unlinked(sides: Sides, extra: Sequence[ExtraField]) -> Iterator[Finding]:

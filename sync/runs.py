@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 
 from connectors.errors import UnavailableError
@@ -17,6 +17,7 @@ from sync import clock, doorbell, history
 from sync.catalogue import ACTIVE_RUNS, RunState
 from sync.crashpoints import crashpoint
 from sync.models import Breaker, Flow, FlowSchedule, SyncPlan, SyncRun
+from sync.side_connection import borrowed
 
 log = logging.getLogger(__name__)
 LOOK_SECONDS = 1.0
@@ -27,7 +28,16 @@ class LeaseLostError(Exception):
     """Another worker has taken the run over."""
 
 
-class StoppedError(UnavailableError):
+class NotSentError(UnavailableError):
+    """Something on our side kept a request from leaving: the target knows nothing of it."""
+
+    @classmethod
+    def unsure(cls) -> "NotSentError":
+        """The lease was lost, or the database is away and nobody knows."""
+        return cls("It was not sure that the run is still this worker's: the request was not sent.")
+
+
+class StoppedError(NotSentError):
     """Somebody cancelled the run: nothing more leaves, what was answered is remembered."""
 
     @classmethod
@@ -62,17 +72,19 @@ class Lease:
         """Held for as long as a request may take (half a lease); renewed first where it is not."""
         if self._lost.is_set() or time.monotonic() - self._renewed < self.seconds / 2:
             return not self._lost.is_set()
-        opened = connection.connection is None  # a sender thread has no connection of its own
         try:
-            if not self._renew():
-                self._lost.set()
+            with borrowed():
+                if not self._renew():
+                    self._lost.set()
         except Exception:
             log.warning("Run %s: its lease is not sure, nothing is sent", self.run.pk)
             return False
-        finally:
-            if opened:
-                connection.close()
         return not self._lost.is_set()
+
+    @property
+    def is_lost(self) -> bool:
+        """Another worker has it. While the database is away nobody knows: `still_mine` says no, and so does this."""
+        return self._lost.is_set()
 
     def cancelled(self) -> bool:
         """Asked before each request, too: somebody wants the run to end within its page. One that is divided ends
@@ -85,15 +97,14 @@ class Lease:
     def _beat(self) -> None:
         while not self._stop.wait(min(LOOK_SECONDS, self.seconds / 6)):
             try:
-                if time.monotonic() - self._renewed >= self.seconds / 6 and not self._renew():
-                    self._lost.set()
-                    break
-                if SyncRun.objects.filter(pk=self.run.pk, cancel_requested=True).exists():
-                    self._cancelled.set()
+                with borrowed():
+                    if time.monotonic() - self._renewed >= self.seconds / 6 and not self._renew():
+                        self._lost.set()
+                        break
+                    if SyncRun.objects.filter(pk=self.run.pk, cancel_requested=True).exists():
+                        self._cancelled.set()
             except Exception:  # the database may be away for a moment; the lease then simply runs out
                 log.warning("Run %s: the lease could not be renewed", self.run.pk)
-            finally:
-                connection.close()
 
     def _renew(self) -> bool:
         asked = time.monotonic()
@@ -214,6 +225,12 @@ def lend(lease: Lease, seconds: float, attempt: int = 0) -> None:
     lease.change(holder="", lease_until=clock.now() + timedelta(seconds=seconds), attempt=attempt)
 
 
+def give_back(lease: Lease) -> None:
+    """Its worker is well and could not go on: whoever hears the bell does. Nobody died, so no attempt counts."""
+    lease.change(lease_until=clock.now(), attempt=max(0, lease.run.attempt - 1))
+    ring_for(lease.run.pk)
+
+
 def abandon(lease: Lease) -> None:
     """Gives the lease back after an unexpected error; the attempt counts."""
     try:
@@ -291,4 +308,5 @@ def due() -> list[int]:
     ready |= Q(state=RunState.RUNNING, lease_until__lt=now)
     wanted = Q(flow__paused_at=None, flow__enabled=True) | Q(kind="plan")  # a preview sends nothing
     wanted |= Q(divided=True)  # what its parts did is gathered all the same
+    wanted |= Q(cancel_requested=True)  # its worker died before it could end it
     return list(SyncRun.objects.filter(ready, wanted).values_list("pk", flat=True))

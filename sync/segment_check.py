@@ -13,12 +13,11 @@ from typing import Any, Protocol, cast
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.utils import timezone
 
 from connectors.base import Known, Segment
 from connectors.errors import ConnectorError, RecordError
 from connectors.records import Customer
-from sync import flows, history, segments, storage
+from sync import clock, flows, history, segments, storage
 from sync.catalogue import OPEN_ISSUES, LinkState
 from sync.flows import Route
 from sync.limits import limits_for
@@ -72,7 +71,7 @@ def connections_with_segments() -> list[str]:
 
 def ask(connection: str, user: User, segment_id: str = LISTING, name: str = "") -> SegmentCheck:
     """A queued check, or the one that is under way already. Ring the worker with tasks.segment_check."""
-    fresh = timezone.now() - ABANDONED
+    fresh = clock.now() - ABANDONED
     active = SegmentCheck.objects.filter(
         connection=connection, segment_id=segment_id, state__in=["queued", "running"], created_at__gt=fresh
     ).first()
@@ -88,7 +87,7 @@ def ask(connection: str, user: User, segment_id: str = LISTING, name: str = "") 
 
 def due() -> list[int]:
     """Checks that were asked for and nobody has begun."""
-    waiting = timezone.now() - timedelta(seconds=10)
+    waiting = clock.now() - timedelta(seconds=10)
     found = SegmentCheck.objects.filter(state="queued", created_at__lt=waiting)
     return list(found.values_list("pk", flat=True))
 
@@ -114,7 +113,7 @@ def run(check_id: int) -> None:
 
 
 def _end(check: SegmentCheck, state: str, **values: Any) -> None:
-    for name, value in {**values, "state": state, "finished_at": timezone.now()}.items():
+    for name, value in {**values, "state": state, "finished_at": clock.now()}.items():
         setattr(check, name, value)
     check.save()
 

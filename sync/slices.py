@@ -2,11 +2,13 @@
 
 import json
 import zlib
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property, partial
 from typing import Any
 
 from django.db import transaction
@@ -21,17 +23,31 @@ from sync.delivery import BY_EFFECT, PageResult, Way, Work
 from sync.delivery.adoption import Adoption
 from sync.delivery.page import Departing, Gate, let_go, open_gate
 from sync.flows import Route
-from sync.gathering import Digested, Unit
-from sync.models import RunPage
+from sync.gathering import UNDER_WAY, Digested, Unit
+from sync.models import CrossReference, Delivery, LedgerEntry, RunPage
 from sync.poison import Narrowing, keys_of
 from sync.runs import Lease, LeaseLostError
 from sync.senders import Senders
-from sync.storage import conflicts
+from sync.storage import away, conflicts
+from sync.storage.statistics import Statistics
 
 
 def no_hurry(urgent: bool) -> AbstractContextManager[None]:
     """Where no budget is kept."""
     return nullcontext()
+
+
+@dataclass(frozen=True)
+class UnderWay:
+    """A unit under way: the keys that it sends, and its end."""
+
+    keys: frozenset[str]
+    end: "Future[None]"
+
+
+def grows(route: Route) -> type[LedgerEntry | CrossReference]:
+    """The table that this route's records are remembered in."""
+    return LedgerEntry if route.inlet.effect is Effect.ONCE else CrossReference
 
 
 @dataclass
@@ -51,8 +67,14 @@ class Slice:
     """The portions after a worker died again and again."""
     total: int | None = None
     units: int = 0
-    under_way: frozenset[str] = frozenset()
-    remembering: "Future[None] | None" = None
+    under_way: deque[UnderWay] = field(default_factory=deque)
+    leaving: frozenset[str] = frozenset()
+    """What the unit that was begun last sends."""
+
+    @cached_property
+    def _table(self) -> Statistics:
+        """What grows as pages are remembered."""
+        return Statistics(grows(self.route))
 
     def new(self, rows: Sequence[Row]) -> list[Digested]:
         """The rows that are not known, with their digests. A known row is unchanged: nothing of it is decoded."""
@@ -79,17 +101,32 @@ class Slice:
         if self.total is None and unit.total is not None:  # the source counts what is left from its first page on
             self.total = self.lease.run.read + unit.total
         answered = self._begin(unit, self.forced)
-        try:
-            self.settle()
-        except BaseException:
-            with suppress(ConnectorError, LeaseLostError):
-                answered()  # what is under way is waited for; its rows come again
-            raise
         # A line that is sent once must be settled before the next is looked at; the last page ends the scan.
-        if self.writer is None or self.route.inlet.effect is Effect.ONCE or unit.watermark is not None:
+        alone = self.writer is None or self.route.inlet.effect is Effect.ONCE or unit.watermark is not None
+        try:
+            self._settle(0 if alone else self._at_most - 1)
+        except (ConnectorError, LeaseLostError) as stop:  # a process that is told to end waits for nothing more
+            with suppress(ConnectorError, LeaseLostError):
+                self._stopped(answered(), stop)
+            raise
+        if alone or self.writer is None:
             self._end(unit, answered)
         else:
-            self.remembering = self.writer.submit(self._end, unit, answered)
+            before = self.under_way[-1].end if self.under_way else None
+            self.under_way.append(UnderWay(self.leaving, self.writer.submit(self._end_in_turn, before, unit, answered)))
+
+    @property
+    def _at_most(self) -> int:
+        """Units under way while the next one is compared. A slow target is still answering one while another is
+        remembered: with one alone its budget would lie idle meanwhile."""
+        slow = self.route.inlet.effect is Effect.UPSERT and self.senders.worth_gathering > 1
+        return UNDER_WAY if slow else 1
+
+    def _stopped(self, result: PageResult, stop: BaseException) -> None:
+        """What was under way when the page before it stopped the run: its answers count, its rows come again."""
+        if result.requests and isinstance(stop, ConnectorError):
+            result.interrupted = stop
+            self._remember(result)
 
     def at_once(self) -> int:
         """Requests that a unit should hold, so that no sender waits for work."""
@@ -97,9 +134,18 @@ class Slice:
 
     def _one_at_a_time(self, keys: Sequence[str]) -> None:
         """Two requests for one record could pass each other, and the older value stay: the second one waits."""
-        if self.remembering and not self.under_way.isdisjoint(keys):
+        if any(not unit.keys.isdisjoint(keys) for unit in self.under_way):
             self.settle()
-        self.under_way = frozenset(keys) if self.writer else frozenset()
+        self.leaving = frozenset(keys) if self.writer else frozenset()
+
+    def _end_in_turn(self, before: "Future[None] | None", unit: Unit, answered: Callable[[], PageResult]) -> None:
+        """Where the unit before could not be remembered, this one is not either: the resume point stands before both,
+        and the rows of both come again."""
+        if before and (stop := before.exception()):
+            with suppress(ConnectorError, LeaseLostError):
+                self._stopped(answered(), stop)
+            raise stop
+        self._end(unit, answered)
 
     def _end(self, unit: Unit, answered: Callable[[], PageResult]) -> None:
         result = answered()
@@ -108,10 +154,18 @@ class Slice:
             raise result.interrupted
 
     def settle(self) -> None:
-        """Waits until the last page is remembered; raises what went wrong there."""
-        remembering, self.remembering = self.remembering, None
-        if remembering is not None:
-            remembering.result()
+        """Waits until everything is remembered; raises what went wrong there."""
+        self._settle(0)
+
+    def _settle(self, left: int) -> None:
+        """Until no more units than these are under way; after an error none is."""
+        while len(self.under_way) > left:
+            stop = self.under_way.popleft().end.exception()
+            if stop is not None:
+                for unit in self.under_way:
+                    unit.end.exception()
+                self.under_way.clear()
+                raise stop
 
     @property
     def _way(self) -> Way:
@@ -152,14 +206,14 @@ class Slice:
         crashpoint("after_pending_done")
 
     def keys_of(self, page: Page) -> set[str]:
-        """The keys by which these rows can be asked for."""
+        """The keys by which these rows can be asked for: a line by its document as well, an event by its order."""
         keys = set()
         for row in page.rows:
             try:
                 key = self.route.stream.key(row)
             except RecordError:
                 continue
-            keys |= {key, key.rpartition("|")[0]}  # a line is asked for by its document as well
+            keys |= {key[:place] for place, sign in enumerate(key) if sign == "|"} | {key}
         return keys
 
     def _begin(self, unit: Unit, forced: bool = False) -> Callable[[], PageResult]:
@@ -191,6 +245,20 @@ class Slice:
         forced: bool = False,
     ) -> None:
         """One transaction, fenced by the epoch: links, ledger, exceptions, buckets, resume point, watermark."""
+        try:
+            # The first commit's answers are known here alone: a database that goes away is told when it is back.
+            away.outlasted(
+                partial(self._commit, result, resume, watermark, forced),
+                partial(self._stands, result, self.lease.run.pages),
+            )
+        except LeaseLostError:  # a machine that slept may have put an older value over a newer one
+            pending.note(self.route.flow, result.sent, "lost_lease")
+            raise
+        crashpoint("after_remember")
+        self._table.wrote(result.read - result.unchanged)
+        self.lease.run.refresh_from_db()
+
+    def _commit(self, result: PageResult, resume: str | None, watermark: str | None, forced: bool) -> bool:
         run = self.lease.run
         still_open = issues.open_keys(self.route.flow, list(dict.fromkeys(result.settled)))
         healed = issues.healed(self.route, still_open)
@@ -207,22 +275,29 @@ class Slice:
                 if not result.interrupted:
                     self._count(result, resume, watermark, forced)
                 else:
-                    self.lease.change(writes=F("writes") + result.requests, **breaker_watch.counted(result, forced))
+                    self.lease.change(**_added(_sent(result)), **breaker_watch.counted(result, forced))
+                    parts.count_with(run, _sent(result))
                     breaker_watch.count_with(run, result, forced)
                 crashpoint("in_remember")
 
-        try:
-            conflicts.until_done(remembered, before_again=run.refresh_from_db)
-        except LeaseLostError:  # a machine that slept may have put an older value over a newer one
-            pending.note(self.route.flow, result.sent, "lost_lease")
-            raise
-        crashpoint("after_remember")
+        conflicts.until_done(remembered, before_again=run.refresh_from_db)
+        return True
+
+    def _stands(self, result: PageResult, pages: int) -> bool | None:
+        """Whether the page was remembered although the database went away before it said so; else it is done again,
+        with fresh values."""
+        run = self.lease.run
         run.refresh_from_db()
+        if run.epoch != self.lease.epoch:  # the commit that is tried now finds out what that means
+            return None
+        if not result.interrupted:
+            return run.pages > pages or None
+        return Delivery.objects.filter(pk__in=result.deliveries[:1]).exclude(outcome="").exists() or None
 
     def _count(self, result: PageResult, resume: str | None, watermark: str | None, forced: bool) -> None:
         run = self.lease.run
         counted = {bucket.value: result.count(bucket) for bucket in Bucket} | {"read": result.read}
-        values: dict[str, Any] = {name: F(name) + number for name, number in counted.items()}
+        values: dict[str, Any] = _added(counted)
         values["pages"] = F("pages") + 1  # never taken back: it numbers the pages
         if resume is not None:
             values |= {"resume": resume, "since_resume": {}}
@@ -235,7 +310,7 @@ class Slice:
             values["total"] = self.total
         values |= breaker_watch.counted(result, forced)
         self.lease.change(
-            writes=F("writes") + result.requests,
+            **_added(_sent(result)),
             attempt=0,
             failures=0,
             heartbeat_at=clock.now(),
@@ -252,4 +327,12 @@ class Slice:
             manifest=zlib.compress(json.dumps(keys).encode(), 1),
         )
         breaker_watch.count_with(run, result, forced)
-        parts.count_with(run, {**counted, "writes": result.requests})
+        parts.count_with(run, counted | _sent(result))
+
+
+def _sent(result: PageResult) -> dict[str, int]:
+    return {"writes": result.requests, "repeats": result.repeats}
+
+
+def _added(numbers: Mapping[str, int]) -> dict[str, Any]:
+    return {name: F(name) + number for name, number in numbers.items()}

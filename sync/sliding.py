@@ -3,6 +3,7 @@
 import math
 from array import array
 from itertools import accumulate
+from typing import NamedTuple
 
 SLICES = 240
 LATE = 1.0
@@ -67,3 +68,11 @@ class Sliding:
     def _between(self, before: list[int], end: int) -> int:
         last, size = end - self._first + 1, len(self._counts)
         return before[min(max(last, 0), size)] - before[min(max(last - self.reach - 1, 0), size)]
+
+
+class Windows(NamedTuple):
+    """The calls of a window: all, and the urgent ones among them; and the work they made, where that counts."""
+
+    calls: Sliding
+    urgent: Sliding
+    spent: Sliding | None

@@ -6,7 +6,7 @@ Whether the person may act at all is asked by the screens (sync.roles); the verb
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from sync import history, holds, pending, runs, unsure
+from sync import history, holds, ownership, pending, runs, unsure
 from sync.catalogue import ACTIVE_RUNS, IssueState, LedgerState, LinkState, Team
 from sync.models import AuditEvent, Comment, Flow, LedgerEntry, PendingKey, SyncIssue, SyncRun
 
@@ -86,8 +86,18 @@ def reopen(issue: SyncIssue, user: User, reason: str = "") -> None:
         raise RefusedError("The same problem is open already under a newer exception.") from None
 
 
-def why_not_retryable(issue: SyncIssue) -> str:
-    """Empty when Retry can be pressed, else the sentence that says why not."""
+def remedy(issue: SyncIssue) -> str:
+    """What to do about it, with what a retry would help."""
+    if issue.is_open and ownership.is_marketings(issue):
+        return ownership.REMEDY
+    kind = issue.catalogue
+    says_it = "etry" in kind.remedy or issue.kind in unsure.KINDS
+    return kind.remedy if says_it else f"{kind.remedy} {kind.retry_helps}"
+
+
+def why_not_retryable(issue: SyncIssue, marketings: Container[tuple[int, str]] | None = None) -> str:
+    """Empty when Retry can be pressed, else the sentence that says why not. `marketings` are the fields that
+    marketing owns, for whoever asks about many exceptions."""
     if issue.kind in unsure.KINDS:
         return issue.catalogue.retry_helps
     if issue.state == IssueState.RETRYING:
@@ -98,7 +108,7 @@ def why_not_retryable(issue: SyncIssue) -> str:
         return "It counts many records; the next run of the flow counts them again."
     if not (issue.source_id or issue.target_id):
         return "It belongs to a run, not to a record; the next successful run closes it."
-    return ""
+    return ownership.WHY_NO_RETRY if ownership.is_marketings(issue, marketings) else ""
 
 
 def stalled(issue: SyncIssue) -> bool:
@@ -121,6 +131,11 @@ def look_again(issues: Iterable[SyncIssue], user: User | None, urgent: bool = Fa
         runs.start(flow, kind="compare", trigger=RETRY, user=user)
     for flow, keys in _keys(read).items():
         pending.ask(flow, sorted(keys), RETRY, user=user, urgent=urgent)
+
+
+def why_it_waits(issue: SyncIssue) -> str:
+    """The sentence for whoever asked for a retry that no run takes now; empty where one does."""
+    return "" if issue.kind in BY_COMPARISON else pending.why_they_wait(Flow.objects.get(pk=issue.flow_id))
 
 
 def _keys(issues: Iterable[SyncIssue]) -> dict[Flow, set[str]]:

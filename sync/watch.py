@@ -22,6 +22,7 @@ from sync import (
     segment_check,
     workers,
 )  # fmt: skip
+from sync.storage import away
 
 log = logging.getLogger(__name__)
 TURN = "look for due work"
@@ -61,7 +62,9 @@ def _try(step: Callable[[], Any]) -> None:
     """One thing that cannot be done now does not keep the next from being done."""
     try:
         step()
-    except DatabaseError:
+    except DatabaseError as error:
+        if away.is_gone(error):
+            raise
         log.exception("%s failed; the next look tries again", step.__name__)
 
 

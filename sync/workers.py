@@ -14,9 +14,13 @@ from sync.models import SyncRun, WorkerProcess
 SAYS_EVERY = 5.0
 """Seconds between two signs of life."""
 GONE_AFTER = timedelta(seconds=30)
-KEPT = timedelta(days=3)
+KEPT = timedelta(days=1)
+"""How long those are listed that ended and are not missed."""
+MISSED = timedelta(days=3)
+"""How long a machine is missed that has no worker any more: a weekend."""
 BEAT = "beat"
-ALIVE, GONE, STOPPED = "alive", "gone", "stopped"
+ALIVE, GONE, REPLACED, STOPPED = "alive", "gone", "replaced", "stopped"
+ORDER = (ALIVE, GONE, REPLACED, STOPPED)
 
 
 def name() -> str:
@@ -49,7 +53,17 @@ def slots() -> int:
 
 def forget() -> None:
     """Those that ended long ago."""
-    WorkerProcess.objects.filter(seen_at__lt=clock.now() - KEPT).delete()
+    now = clock.now()
+    living = set(
+        WorkerProcess.objects.filter(stopped_at=None, seen_at__gte=now - GONE_AFTER).values_list("host", "kind")
+    )
+    ended = WorkerProcess.objects.filter(seen_at__lt=now - KEPT)
+    over = [
+        one.pk
+        for one in ended.only("pk", "host", "kind", "seen_at", "stopped_at")
+        if one.stopped_at or (one.host, one.kind) in living or one.seen_at < now - MISSED
+    ]
+    WorkerProcess.objects.filter(pk__in=over).delete()
 
 
 @dataclass(frozen=True)
@@ -74,7 +88,8 @@ def absent() -> Absent:
 
 @dataclass(frozen=True)
 class Line:
-    """One process as the page shows it. `since` is the start of a living one, the last sign of life of another."""
+    """One living process as the page shows it; of those that ended all of one machine. `process` is the last that was
+    seen, `number` how many there are; `since` is the start of a living one, the last sign of life of others."""
 
     process: WorkerProcess
     state: str
@@ -82,12 +97,23 @@ class Line:
     works_on: Sequence[SyncRun]
     leads: bool
     """The beat that rings; another beat stands by."""
+    number: int = 1
+
+    @property
+    def means(self) -> str:
+        if self.state == STOPPED:
+            return "Stopped in good order; listed for a day."
+        if self.state == REPLACED:
+            return "Killed or restarted; another that lives on this machine has taken its place. Listed for a day."
+        if self.state == GONE and self.process.kind != BEAT:
+            return "Killed, or its machine is down; its work goes on with the others. Listed for three days."
+        return ""
 
     @property
     def what_to_do(self) -> str:
         if self.state == STOPPED:
             return "Nothing: it was stopped in good order."
-        if self.state == ALIVE:
+        if self.state in (ALIVE, REPLACED):
             return "Nothing."
         if self.process.kind == BEAT:
             return "Start a beat again (script/beat). Schedules go on meanwhile: every worker looks for due work."
@@ -100,6 +126,7 @@ class Line:
             "name": self.process.name,
             "kind": self.process.kind,
             "state": self.state,
+            "number": self.number,
             "started_at": self.process.started_at,
             "seen_at": self.process.seen_at,
             "works_on": [run.pk for run in self.works_on],
@@ -109,22 +136,36 @@ class Line:
 
 
 def lines() -> list[Line]:
-    """Three queries, whatever the number of workers."""
+    """Those that live, then the others, a line for all that ended alike on one machine. Three queries, whatever the
+    number of workers."""
     now, leader = clock.now(), duties.holder(BEAT)
     running: dict[str, list[SyncRun]] = {}
     for run in SyncRun.objects.filter(state=RunState.RUNNING).select_related("flow", "parent__flow"):
         running.setdefault(run.holder, []).append(run.parent or run)
-    return [_line(process, running, leader, now) for process in WorkerProcess.objects.all()]
+    known = list(WorkerProcess.objects.all())
+    living = {(one.host, one.kind) for one in known if _state(one, now) == ALIVE}
+    found: dict[tuple[str, ...], list[WorkerProcess]] = {}
+    for one in known:  # newest first
+        state = _state(one, now)
+        state = REPLACED if state == GONE and (one.host, one.kind) in living else state
+        found.setdefault((state, one.host, one.kind, one.name if state == ALIVE else ""), []).append(one)
+    told = [_line(state, alike, running, leader) for (state, *_), alike in found.items()]
+    return sorted(told, key=lambda line: (ORDER.index(line.state), line.process.kind == BEAT))
 
 
-def _line(process: WorkerProcess, running: dict[str, list[SyncRun]], leader: str, now: datetime) -> Line:
-    pids = {process.pid, *process.processes}
-    works_on = [run for pid in sorted(pids) for run in running.get(f"{process.host}:{pid}", ())]
+def _state(process: WorkerProcess, now: datetime) -> str:
     if process.stopped_at:
-        return Line(process, STOPPED, process.stopped_at, works_on, False)
-    if now - process.seen_at > GONE_AFTER:
-        return Line(process, GONE, process.seen_at, works_on, False)
-    return Line(process, ALIVE, process.started_at, works_on, process.kind == BEAT and process.name == leader)
+        return STOPPED
+    return GONE if now - process.seen_at > GONE_AFTER else ALIVE
+
+
+def _line(state: str, alike: Sequence[WorkerProcess], running: dict[str, list[SyncRun]], leader: str) -> Line:
+    last = alike[0]
+    holders = [f"{one.host}:{pid}" for one in alike for pid in sorted({one.pid, *one.processes})]
+    works_on = [run for holder in holders for run in running.get(holder, ())]
+    since = last.started_at if state == ALIVE else last.stopped_at or last.seen_at
+    leads = state == ALIVE and last.kind == BEAT and last.name == leader
+    return Line(last, state, since, works_on, leads, len(alike))
 
 
 def living() -> int:

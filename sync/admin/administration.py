@@ -139,7 +139,7 @@ class PersonAdmin(UserAdmin):
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         """People reach the console because they have an account here; the role decides what they see."""
         obj.is_staff = True
-        request._before = _told(User.objects.get(pk=obj.pk)) if change else {}  # type: ignore[attr-defined]
+        request._before = _told(User.objects.get(pk=obj.pk)) if change else {}  # type: ignore[attr-defined]  # save_related reads it
         super().save_model(request, obj, form, change)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:

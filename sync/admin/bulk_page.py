@@ -38,6 +38,7 @@ def ask(request: HttpRequest, render: Render) -> HttpResponse:
         "title": "Retry these exceptions?" if action == "retry" else "Assign these exceptions?",
         "action": action,
         "figures": figures,
+        "waiting": bulk.waiting(wanted) if action == "retry" else [],
         "filter": chosen,
         "selected": wanted.get("ids"),
         "posted": {name: request.POST.get(name, "") for name in ("do", "to", "scope")},
@@ -89,8 +90,9 @@ def _recipient(to: str, team: str) -> str:
 
 
 def _start(request: HttpRequest, action: str, wanted: dict[str, Any], to: str, team: str, reason: str) -> HttpResponse:
+    assert request.user.is_authenticated
     try:
-        operation = bulk.ask(action, wanted, request.user, to=to, team=team, reason=reason)  # type: ignore[arg-type]
+        operation = bulk.ask(action, wanted, request.user, to=to, team=team, reason=reason)
     except triage.RefusedError as refused:
         messages.error(request, str(refused))
         return HttpResponseRedirect(addresses.exceptions())
@@ -156,6 +158,7 @@ class BulkOperationAdmin(admin.ModelAdmin):
             "operation": operation,
             "figures": figures(operation),
             "residue": _residue(request, operation),
+            "waiting": bulk.waiting(_asked(operation)) if operation.action == "retry" else [],
             "may_cancel": operation.asked_by_id == request.user.pk or request.user.has_perm("sync.operate_flow"),
         }
         return self._render(request, "change_form", context)
@@ -169,8 +172,9 @@ class BulkOperationAdmin(admin.ModelAdmin):
             return HttpResponseNotAllowed(["POST"])
         if operation.asked_by_id != request.user.pk and not request.user.has_perm("sync.operate_flow"):
             raise PermissionDenied
+        assert request.user.is_authenticated
         try:
-            bulk.cancel(operation, request.user)  # type: ignore[arg-type]
+            bulk.cancel(operation, request.user)
             messages.success(request, "It stops after the exceptions it is working on now.")
         except triage.RefusedError as refused:
             messages.error(request, str(refused))
@@ -198,6 +202,12 @@ def figures(operation: BulkOperation) -> dict[str, Any]:
         "percent": min(100, round(100 * handled / operation.total)) if operation.total else 100,
         "over": operation.state not in ("queued", "running"),
     }
+
+
+def _asked(operation: BulkOperation) -> dict[str, Any]:
+    """What it was about, whatever state it is in by now."""
+    query = {"teams": [], **operation.query}
+    return query if "ids" in query else {**query, "filter": {**query.get("filter", {}), "state": "open"}}
 
 
 def _residue(request: HttpRequest, operation: BulkOperation) -> list[dict[str, Any]]:

@@ -12,13 +12,14 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
-from connectors.base import Trial, Unlimited
+from connectors.base import Trial
 from connectors.errors import ConnectorError
 from sync import connection_lines, history, masking
 from sync.admin.listing import ConsoleAdmin
 from sync.admin.within import within
 from sync.catalogue import Team
 from sync.connection_lines import ConnectionLine
+from sync.limits import limits_for_a_person
 from sync.models import MappingVersion
 
 TEST_SECONDS = 10.0
@@ -37,7 +38,9 @@ class TrialForm(forms.Form):
 
     def __init__(self, entities: list[str], *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.fields["entity"].choices = [(name, name.replace("_", " ")) for name in entities]  # type: ignore[attr-defined]
+        entity = self.fields["entity"]
+        assert isinstance(entity, forms.ChoiceField)
+        entity.choices = [(name, name.replace("_", " ")) for name in entities]
 
     def clean(self) -> dict[str, Any] | None:
         for name in ("reply", "mapping"):
@@ -99,7 +102,7 @@ class ConnectionAdmin(ConsoleAdmin):
         """Calls the system now: the answer is on the page, nothing is stored but that it was asked."""
         line = self._line(request, name, operate=True)
         try:
-            said = within(TEST_SECONDS, lambda: line.connection.open(Unlimited()).check())
+            said = within(TEST_SECONDS, lambda: line.connection.open(limits_for_a_person(line.name)).check())
             tested = {"good": True, "said": said, "remedy": ""}
         except ConnectorError as error:
             tested = {"good": False, "said": error.message, "remedy": error.remedy}

@@ -67,6 +67,7 @@ def context(user: Any, issue: SyncIssue, live: dict[str, Any] | None = None) -> 
         "seen": triage.seen(issue),
         "why_not": "" if (stalled := triage.stalled(issue)) else triage.why_not_retryable(issue),
         "stalled": stalled,
+        "remedy": triage.remedy(issue),
         "unsettled": issue.kind in unsure.KINDS and issue.is_open,
         "colleagues": colleagues((Team(issue.team),)) if may_work else [],
         "other_teams": [team for team in Team if team != issue.team],
@@ -185,8 +186,8 @@ def _stage(issue: SyncIssue) -> str:
 
 
 def _stage_words(issue: SyncIssue) -> str:
-    if issue.flow.paused:
-        return "The flow is paused: the retry waits until somebody resumes it."
+    if waits := triage.why_it_waits(issue):
+        return waits
     waiting = PendingKey.objects.filter(flow=issue.flow_id, key__in=[issue.source_id, issue.target_id]).exists()
     if _stage(issue) == "running":
         return "A run is reading the record again." if not waiting else "A run is under way and takes the record next."

@@ -158,7 +158,7 @@ Verb = Callable[[HttpRequest, SyncIssue], str]
 
 def _retry(request: HttpRequest, issue: SyncIssue) -> str:
     triage.retry(issue, _user(request))
-    return "The record will be read again and sent. This page shows how it goes."
+    return triage.why_it_waits(issue) or "The record will be read again and sent. This page shows how it goes."
 
 
 def _assign(request: HttpRequest, issue: SyncIssue) -> str:
@@ -201,7 +201,7 @@ def _arrived(request: HttpRequest, issue: SyncIssue) -> str:
 
 def _send_again(request: HttpRequest, issue: SyncIssue) -> str:
     count = triage.send_again(issue, _user(request), text(request.POST.get("reason"), 2_000))
-    return f"{count:,} record{'s' if count != 1 else ''} will be sent once more."
+    return f"{count:,} record{'s' if count != 1 else ''} will be sent once more. {triage.why_it_waits(issue)}".strip()
 
 
 def _user(request: HttpRequest) -> Any:

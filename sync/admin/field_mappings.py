@@ -12,12 +12,13 @@ from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
 from connectors.errors import ConnectorError
-from sync import addresses, field_mappings, masking, runs
+from sync import addresses, field_checks, field_mappings, field_trials, masking, runs
 from sync.admin import mapping_form
 from sync.admin.listing import ConsoleAdmin
 from sync.admin.within import within
 from sync.catalogue import Team
-from sync.field_mappings import NotPossibleError, Offer, Tried
+from sync.field_checks import NotPossibleError, Offer
+from sync.field_trials import Tried
 from sync.models import FieldMapping, Flow
 
 SECONDS = 25.0
@@ -66,7 +67,7 @@ class FieldMappingAdmin(ConsoleAdmin):
         self, request: HttpRequest, flow: Flow, formset: Any = None, why: Any = None, **shown: Any
     ) -> HttpResponse:
         draft, active = field_mappings.draft(flow), field_mappings.active(flow)
-        possible = field_mappings.possible(flow)
+        possible = field_checks.possible(flow)
         offer, away = _known(flow) if possible else (None, "")
         fields = field_mappings.fields_of(draft or active)
         may = request.user.has_perm("sync.operate_flow")
@@ -107,15 +108,15 @@ class FieldMappingAdmin(ConsoleAdmin):
         formset, rows, offer, away = self._posted(request, flow)
         if offer is None or not formset.is_valid():
             return self._page(request, flow, formset, away=away, general=_general(formset))
-        fields, problems = field_mappings.parsed(rows)
+        fields, problems = field_checks.parsed(rows)
         key = request.POST.get("key", "").strip()[:200].replace("\0", "")
         try:
-            known = within(SECONDS, lambda: field_mappings.offer(flow, fields))
-            general = mapping_form.mark(formset, problems or field_mappings.check(flow, fields, known))
+            known = within(SECONDS, lambda: field_checks.offer(flow, fields))
+            general = mapping_form.mark(formset, problems or field_checks.check(flow, fields, known))
             if general or any(form.errors for form in formset.forms):
                 return self._page(request, flow, formset, general=general)
-            preview = within(SECONDS, lambda: field_mappings.preview(flow, fields, key))
-            touched = within(SECONDS, lambda: field_mappings.touched(flow, fields))
+            preview = within(SECONDS, lambda: field_trials.preview(flow, fields, key))
+            touched = within(SECONDS, lambda: field_trials.touched(flow, fields))
         except ConnectorError as error:
             return self._page(request, flow, formset, away=f"{error.message} {error.remedy}".strip())
         except TimeoutError:
@@ -168,7 +169,7 @@ class FieldMappingAdmin(ConsoleAdmin):
 def _asked(flow: Flow) -> tuple[Offer | None, str]:
     """What both systems have, asked now; else the reason why that is not known."""
     try:
-        offer = within(SECONDS, lambda: field_mappings.offer(flow))
+        offer = within(SECONDS, lambda: field_checks.offer(flow))
     except ConnectorError as error:
         return None, f"{error.message} {error.remedy}".strip()
     except NotPossibleError as error:

@@ -20,7 +20,7 @@ from sync import (
     asked,
     backfill_preview,
     clock,
-    field_mappings,
+    field_checks,
     flow_lines,
     frequencies,
     progress,
@@ -289,7 +289,7 @@ class FlowAdmin(ConsoleAdmin):
 
 
 def _maps(request: HttpRequest, flow: Flow) -> bool:
-    return request.user.has_perm("sync.view_fieldmapping") and field_mappings.possible(flow)
+    return request.user.has_perm("sync.view_fieldmapping") and field_checks.possible(flow)
 
 
 def _held(flow: Flow) -> dict[str, int]:

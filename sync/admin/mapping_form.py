@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 
 from connectors.extra import ERP, MARKETING, READERS, RULES, ExtraField, TargetField
-from sync.field_mappings import MOST_FIELDS, Problem
+from sync.field_checks import MOST_FIELDS, Problem
 
 EMPTY_ROWS = 2
 

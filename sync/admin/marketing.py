@@ -124,7 +124,8 @@ class SegmentCheckAdmin(admin.ModelAdmin):
         names = {one["id"]: one["name"] for one in found}
         if segment_id != LISTING and segment_id not in names:
             raise Http404
-        check = segment_check.ask(connection, request.user, segment_id, names.get(segment_id, ""))  # type: ignore[arg-type]
+        assert request.user.is_authenticated
+        check = segment_check.ask(connection, request.user, segment_id, names.get(segment_id, ""))
         doorbell.ring("segment_check", check.pk)
         if segment_id == LISTING:
             return HttpResponseRedirect(reverse("admin:sync_segmentcheck_changelist"))

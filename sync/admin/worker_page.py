@@ -27,7 +27,7 @@ class WorkerAdmin(ConsoleAdmin):
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "title": "Workers",
-            "lines": sorted(lines, key=lambda line: (line.state != workers.ALIVE, line.process.kind == workers.BEAT)),
+            "lines": lines,
             "workers": sum(line.process.kind != workers.BEAT for line in living),
             "beats": sum(line.process.kind == workers.BEAT for line in living),
         }

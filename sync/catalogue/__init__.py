@@ -2,9 +2,10 @@
 
 from sync.catalogue.kinds import KINDS, OWNERS, Kind, kind, team
 from sync.catalogue.of_connectors import OF_CONNECTORS
+from sync.catalogue.of_runs import OF_RUNS
 from sync.catalogue.states import ACTIVE_RUNS, OPEN_ISSUES, Bucket, IssueState, LedgerState, LinkState, RunState, Team
 
-KINDS.update((kind.name, kind) for kind in OF_CONNECTORS)
+KINDS.update((kind.name, kind) for kind in (*OF_RUNS, *OF_CONNECTORS))
 
 __all__ = [
     "ACTIVE_RUNS",

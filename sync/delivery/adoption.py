@@ -4,7 +4,7 @@ A first load builds one index by scanning the target; later only records without
 one by one would spend the budget that the writes need (DESIGN section 7).
 """
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from connectors.base import Inlet, Observed, Sink
 from connectors.records import Customer, Record
 from sync import storage
+from sync.gathering import UNDER_WAY
 from sync.issues import Finding
 from sync.models import CrossReference, Flow, PartClaim, SyncRun
 
@@ -49,7 +50,7 @@ class Adoption:
     by_key: dict[str, list[str]] | None = None
     by_email: dict[str, list[str]] = field(default_factory=dict)
     claimed: dict[str, str] = field(default_factory=dict)
-    latest: dict[str, str] = field(default_factory=dict)
+    latest: deque[Mapping[str, str]] = field(default_factory=lambda: deque(maxlen=UNDER_WAY))
     others: dict[int, str] | None = None
     keys: dict[str, str] = field(default_factory=dict)
     """The key in the target of each record that was looked at last."""
@@ -120,13 +121,18 @@ class Adoption:
                 CrossReference, ["target_key", "source_id"], "target_key", list(keys.values()), linked, [self.flow.pk]
             )
         )
-        owners = self.latest | owners  # the page before may not be remembered yet
+        by_key = {key: source_id for source_id, key in keys.items()}
+        known = (*self.latest, owners)  # the pages before may not be remembered yet
+        if len(by_key) == len(keys) and not any(_another(by_key, one) for one in known):
+            self.latest.append(by_key)
+            return {}
+        owners = {key: source_id for one in known for key, source_id in one.items()}
         contested = {}
         for source_id, key in keys.items():
             if owners.setdefault(key, source_id) != source_id:
                 before = found.get(source_id, NOBODY)
                 contested[source_id] = Match(contested_by=owners[key], target_id=before.target_id)
-        self.latest = {key: owners[key] for key in keys.values()}
+        self.latest.append({key: owners[key] for key in keys.values()})
         return contested
 
     def _of_other_parts(self, adopted: Mapping[str, str]) -> dict[str, Match]:
@@ -172,6 +178,11 @@ class Adoption:
             return match
         owner = self.claimed.setdefault(match.target_id, key)
         return match if owner == key else Match(contested_by=owner, target_id=match.target_id)
+
+
+def _another(by_key: Mapping[str, str], owners: Mapping[str, str]) -> bool:
+    """Whether one of these keys has another owner there."""
+    return any(owners[key] != by_key[key] for key in owners.keys() & by_key.keys())
 
 
 def _choose(ids: Sequence[str], *, adopt: bool) -> Match:

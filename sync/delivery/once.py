@@ -10,18 +10,15 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, NamedTuple
 
-from django.db import transaction
-
 from connectors.base import Encoded, Excluded, Gone, Known, Outcome
 from connectors.errors import RecordError
 from connectors.records import Sale
 from sync import storage
 from sync.catalogue import Bucket, LedgerState, LinkState
-from sync.crashpoints import crashpoint
 from sync.delivery import exclusions, parents
 from sync.delivery.changed import MONEY, difference
 from sync.delivery.page import Candidate, PageResult, Work, candidates, fault_findings
-from sync.delivery.requests import Request, batches, call, intend, write_outcomes
+from sync.delivery.requests import Request, batches, call, committed, counted, write_outcomes
 from sync.issues import Finding
 from sync.models import CrossReference, Flow, LedgerEntry
 from sync.storage.fitting import Fits
@@ -80,8 +77,7 @@ def deliver_once(work: Work) -> PageResult:
     due, rows = _sort(work, found, past, result)
     due = list(work.gate(work, due, result))
     requests = _send(work, due, past)
-    result.requests = sum(request.calls for request in requests)
-    result.interrupted = next((request.error for request in requests if request.error), None)
+    counted(result, requests)
     rows += _outcome_rows(work, due, requests, result)
     result.days = {written[_DAY] for written in rows} | {sale.sold_at.date() for _, sale, *_ in due}
     unsent = [one.key for request in requests for one in request.results if one.outcome is Outcome.RETRYABLE]
@@ -172,7 +168,7 @@ def _encode(work: Work, candidate: Candidate, sale: Sale, result: PageResult, ro
         result.findings.append(Finding(error.kind, candidate.key, error.field, error.message, error.value))
         rows.append(row(work, candidate, sale, LedgerState.REJECTED))
         return []
-    candidate.faults.extend(faults)
+    candidate.faults += faults
     return [Due(candidate, sale, payload)]
 
 
@@ -223,8 +219,8 @@ def _send(work: Work, due: Sequence[Due], past: Mapping[str, Sequence[Any]]) -> 
     inlet = work.route.inlet
     by_key = {candidate.key: (candidate, sale) for candidate, sale, *_ in due}
     planned = list(batches([payload for _, _, payload, *_ in due], inlet.batch, inlet.max_bytes))
-    with transaction.atomic():
-        requests = intend(work, planned)
+
+    def noted(work: Work, requests: Sequence[Request]) -> None:
         rows = [
             row(work, *by_key[one.key], LedgerState.SENDING, delivery_id=request.delivery.pk)
             for request in requests
@@ -232,7 +228,8 @@ def _send(work: Work, due: Sequence[Due], past: Mapping[str, Sequence[Any]]) -> 
         ]
         storage.insert(LINES, [line for line in rows if line[1] not in past])
         storage.upsert(LINES, [line for line in rows if line[1] in past])
-        crashpoint("in_intent")
+
+    requests = committed(work, planned, noted)
     call(work, requests)
     return requests
 

@@ -8,9 +8,11 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Protocol, TypeVar
 
+import msgspec
+
 from connectors.base import Encoded, Excluded, Fault, Gone, Row
 from connectors.errors import ConnectorError, RecordError
-from connectors.records import Record
+from connectors.records import Customer, Record
 from sync import clock
 from sync.catalogue import Bucket
 from sync.delivery.adoption import Adoption
@@ -111,6 +113,10 @@ class PageResult:
     kept_back: list[str] = field(default_factory=list)
     """Keys that a gate kept back as they are not what was planned; each is in a bucket, too."""
     requests: int = 0
+    repeats: int = 0
+    """Of the requests that left to write: those that said again what an earlier one had said."""
+    deliveries: Sequence[int] = ()
+    """Of its requests, by id."""
     sent: list[str] = field(default_factory=list)
     """Keys that left for a target where the newest value counts: sent again if another worker has taken over."""
     days: set[date] = field(default_factory=set)
@@ -130,14 +136,13 @@ class PageResult:
         return self.unchanged if bucket is Bucket.UNCHANGED else len(self.buckets.get(bucket, ()))
 
 
-@dataclass(slots=True)
-class Candidate:
+class Candidate(msgspec.Struct, gc=False):
     """A row that is not known to be unchanged."""
 
     key: str
     digest: bytes
     record: Record | Gone | Excluded
-    faults: list[Fault]
+    faults: tuple[Fault, ...] = ()
 
 
 def candidates(work: Work, result: PageResult) -> list[Candidate]:
@@ -146,17 +151,20 @@ def candidates(work: Work, result: PageResult) -> list[Candidate]:
     A record that stands twice on the page counts once as itself (the newest) and otherwise as unchanged.
     """
     found: dict[str, Candidate] = {}
+    read = work.route.stream.map
     for row, digest in work.fresh:
         try:
-            mapped = work.route.stream.map(row)
-            _fit(mapped.record)
+            mapped = read(row)
+            record = mapped.record
+            key = record.key
+            if type(record) is not Customer or len(key) > LONGEST_KEY or not (key.isascii() and key.isprintable()):
+                _fit(record)
         except RecordError as error:
             _reject(work, row, error, result)
             continue
-        record = mapped.record
-        if record.key in found:
+        if key in found:
             result.unchanged += 1
-        found[record.key] = Candidate(record.key, digest, record, list(mapped.faults))
+        found[key] = Candidate(key, digest, record, mapped.faults)
     return list(found.values())
 
 

@@ -56,7 +56,7 @@ def collect(work: Work) -> PageResult:
             if candidate.key in before:
                 lines[candidate.key] = before[candidate.key]
             continue
-        candidate.faults.extend(faults)
+        candidate.faults += faults
         line = (fitting_key(getattr(candidate.record, "sku", "")), payload.body.decode())
         if before.get(candidate.key) == line:
             lines[candidate.key] = line

@@ -1,13 +1,16 @@
 """Intent, call, outcome: three commits around every request to a target."""
 
 import json
+import logging
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
+from itertools import count
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from connectors.base import Effect, Encoded, Outcome, Result
@@ -18,12 +21,17 @@ from connectors.errors import (
     UnexpectedReplyError,
     UnknownOutcomeError,
 )
+from connectors.written import Written, counting
 from sync import clock
 from sync.crashpoints import crashpoint
-from sync.delivery.page import Work
+from sync.delivery.page import PageResult, Work
 from sync.digests import idempotency_key
 from sync.models import Delivery
-from sync.runs import LeaseLostError, StoppedError
+from sync.runs import LeaseLostError, NotSentError, StoppedError
+from sync.side_connection import borrowed
+from sync.storage import away
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -35,8 +43,13 @@ class Request:
     results: list[Result] = field(default_factory=list)
     reply: bytes = b""
     calls: int = 0
+    written: Written = field(init=False)
     error: ConnectorError | None = None
     finished_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        # Not by way of the request itself: in a circle it would stay in memory with all its records.
+        self.written = Written(partial(_leaves_again, self.delivery.pk))
 
     @property
     def outcome(self) -> str:
@@ -47,6 +60,15 @@ class Request:
             return "partly" if Outcome.ACCEPTED in found else "retryable"
         refused = sum(result.outcome is Outcome.REJECTED for result in self.results)
         return "accepted" if not refused else "rejected" if refused == len(self.results) else "partly"
+
+
+def _leaves_again(delivery_id: int, number: int) -> None:
+    """Should this worker die now, its successor knows how often the delivery had been sent."""
+    try:
+        with borrowed():
+            Delivery.objects.filter(pk=delivery_id, outcome="").update(requests=number)
+    except DatabaseError:
+        log.warning("Delivery %s: that it leaves for the %s. time could not be noted", delivery_id, number)
 
 
 def batches(encoded: Sequence[Encoded], size: int, max_bytes: int) -> Iterator[list[Encoded]]:
@@ -100,7 +122,7 @@ def wait(work: Work, started: Sequence[Future[None]]) -> None:
     for future in started:
         future.result()
     crashpoint("after_call")
-    if not work.lease.still_mine():
+    if not work.lease.still_mine() and work.lease.is_lost:  # where nobody knows, the commit that remembers finds out
         raise LeaseLostError(f"Run {work.lease.run.pk} lost its lease while sending")
 
 
@@ -143,13 +165,14 @@ def _whole(work: Work, request: Request) -> None:
 def _narrow(work: Work, request: Request, batch: Sequence[Encoded]) -> Iterator[Result]:
     """A refused batch is halved until the poison record stands alone; the others go through."""
     if not work.lease.still_mine():
-        raise UnavailableError("The run's lease was lost before this request.")
+        raise NotSentError.unsure()
     if work.lease.cancelled():
         raise StoppedError.now()
     request.calls += 1
     crashpoint("before_request")
     try:
-        answer = work.route.sink.send(work.route.inlet.entity, batch, request.delivery.key)
+        with counting(request.written):
+            answer = work.route.sink.send(work.route.inlet.entity, batch, request.delivery.key)
         crashpoint("after_request")
     except BatchRefusedError as error:
         if len(batch) == 1:
@@ -163,16 +186,25 @@ def _narrow(work: Work, request: Request, batch: Sequence[Encoded]) -> Iterator[
     yield from answer.results
 
 
+def counted(result: PageResult, requests: Sequence[Request]) -> None:
+    """What left for the target, each time that it left."""
+    result.requests = sum(request.written.requests for request in requests)
+    result.repeats = sum(request.written.repeats for request in requests)
+    result.deliveries = [request.delivery.pk for request in requests]
+    result.interrupted = next((request.error for request in requests if request.error), None)
+
+
 def write_outcomes(requests: Sequence[Request]) -> None:
     """The third commit's part of the deliveries; called inside the transaction that remembers the page."""
     for request in requests:
         delivery = request.delivery
         delivery.outcome, delivery.finished_at = request.outcome, request.finished_at
+        delivery.requests = request.written.requests
         delivery.message = request.error.message if request.error else ""
         delivery.reply = zlib.compress(request.reply[:200_000], 1)
     if requests:
         Delivery.objects.bulk_update(
-            [request.delivery for request in requests], ["outcome", "finished_at", "message", "reply"]
+            [request.delivery for request in requests], ["outcome", "finished_at", "requests", "message", "reply"]
         )
 
 
@@ -181,10 +213,20 @@ def committed(
 ) -> list[Request]:
     """The first commit on its own; what `noted` writes belongs to it. Where nothing leaves there is nothing to
     commit."""
-    if not planned:
-        return []
-    with transaction.atomic():
-        requests = intend(work, planned)
-        noted(work, requests)
-        crashpoint("in_intent")
-    return requests
+    requests: list[Request] = []
+    times = count()
+
+    def intended() -> list[Request]:
+        with transaction.atomic():
+            if next(times):  # the database was away for a while: somebody else may be at work
+                work.lease.change(heartbeat_at=clock.now())
+            requests[:] = intend(work, planned)
+            noted(work, requests)
+            crashpoint("in_intent")
+        return requests
+
+    def stands() -> list[Request] | None:
+        found = Delivery.objects.filter(key=requests[0].delivery.key) if requests else Delivery.objects.none()
+        return requests if found.exists() else None
+
+    return away.outlasted(intended, stands) if planned else []

@@ -6,7 +6,9 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
 
-from connectors.base import Effect, Encoded, Excluded, Gone, Inlet, Known, Outcome, Result
+import msgspec
+
+from connectors.base import Effect, Encoded, Excluded, Gone, Known, Outcome, Result
 from connectors.errors import RecordError
 from connectors.records import Customer, Record
 from sync import clock, pending, storage
@@ -17,11 +19,12 @@ from sync.delivery.consents import withheld
 from sync.delivery.gone import Departed
 from sync.delivery.page import LONGEST_KEY, Candidate, PageResult, Work, candidates, fault_findings
 from sync.delivery.parents import confirmed, owner
-from sync.delivery.requests import Request, batches, committed, start, wait, write_outcomes
-from sync.digests import email_bytes, email_key
+from sync.delivery.requests import Request, batches, committed, counted, start, wait, write_outcomes
+from sync.digests import email_hasher
 from sync.issues import Finding
 from sync.models import CrossReference
 from sync.runs import LeaseLostError
+from sync.storage import away
 from sync.storage.fitting import fitting_key, storable
 
 LINKS = storage.table(
@@ -69,8 +72,7 @@ class Sorted:
     departed: Departed = field(default_factory=Departed)
 
 
-@dataclass(slots=True)
-class Linked:
+class Linked(msgspec.Struct, gc=False):
     """A candidate with its link (if any), its normal payload, and the payload that is sent now."""
 
     candidate: Candidate
@@ -91,8 +93,8 @@ def begin_upsert(work: Work) -> Callable[[], PageResult]:
     page.former = former
     page.changed = list(work.gate(work, keyed.repeatable(work, page.changed, result), result))
     page.departed.settle(work, result)
-    requests = committed(work, list(batches([one.payload for one in page.changed], *_limits(work))), keyed.intended)
     work.before_sending([one.candidate.key for one in page.changed])
+    requests = committed(work, list(batches([one.payload for one in page.changed], *_limits(work))), keyed.intended)
     return partial(_answered, work, result, page, links, requests, start(work, requests))
 
 
@@ -105,9 +107,8 @@ def _answered(
     started: Sequence[Future[None]],
 ) -> PageResult:
     _wait(work, requests, started)
-    result.requests = sum(request.calls for request in requests)
+    counted(result, requests)
     result.sent = [one.key for sent in requests if sent.calls for one in sent.batch]
-    result.interrupted = next((request.error for request in requests if request.error), None)
     rows = _link_rows(work, page, requests, result)
     fresh = [row for row in rows if row[1] not in links]
     result.write = partial(_write, work, page, requests, fresh, [row for row in rows if row[1] in links])
@@ -171,25 +172,26 @@ def _sort(
     links: dict[str, tuple[str, str, bytes | None]],
     result: PageResult,
 ) -> Sorted:
-    records = [one.record for one in found if not isinstance(one.record, Gone | Excluded)]
-    owned = confirmed(work, records) if work.route.inlet.after else {}
-    apart = [owner(record) for record in records if record.key not in owned] if work.route.inlet.after else []
+    after = work.route.inlet.after
+    records = [record for one in found if not isinstance(record := one.record, _NO_RECORD)]
+    owned = confirmed(work, records) if after else {}
+    apart = [owner(record) for record in records if record.key not in owned] if after else []
     excluded = exclusions.rules(parents.of(work), apart) if apart and _from_erp(work) else {}
     kept_back = withheld(work, list(owned.values())) if work.route.inlet.entity == "consent" else {}
-    strangers = [record for record in records if not links.get(record.key, ("", "", None))[0]]
-    matches = {} if work.route.inlet.after else work.adoption.match(strangers)
-    page = Sorted(departed=Departed(told_elsewhere=bool(work.route.inlet.after)))
+    strangers = [record for record in records if not links.get(record.key, _NEW)[0]] if links else records
+    matches = {} if after else work.adoption.match(strangers)
+    page = Sorted(departed=Departed(told_elsewhere=bool(after)))
     for candidate in found:
-        target_id, state, sent = links.get(candidate.key, ("", "", None))
+        target_id, state, sent = links.get(candidate.key, _NEW)
         if isinstance(candidate.record, Gone):
             page.departed.note(candidate, target_id, state, result)
         elif isinstance(candidate.record, Excluded):
             result.put(Bucket.EXCLUDED, candidate.key)
-            if not work.route.inlet.after:  # what belongs to it is excluded, too
+            if not after:  # what belongs to it is excluded, too
                 page.kept_out.append(candidate)
             elif state in (LinkState.HELD, LinkState.EXCLUDED) and _from_erp(work):  # its own rule: not its customer's
                 page.later.append(candidate)
-        elif work.route.inlet.after and candidate.key not in owned:
+        elif after and candidate.key not in owned:
             _hold(work, candidate, state, excluded, page, result)
         elif candidate.key in kept_back:
             _keep_back(candidate, kept_back[candidate.key], result)
@@ -260,12 +262,20 @@ def _decide(
 
 
 _NOT_KNOWN = Known()
+_NO_RECORD = (Gone, Excluded)
+_NEW = ("", "", None)
+"""What a record without a link is known by: contact, state, digest."""
 
 
 def _linked(work: Work, candidate: Candidate, record: Record, match: Match, result: PageResult) -> Linked | None:
     inlet = work.route.inlet
     try:
-        target_key = _target_key(inlet, record, work.adoption.keys.get(record.key))
+        target_key = work.adoption.keys.get(record.key)
+        if target_key is None:
+            target_key = inlet.identify(record)
+        if len(target_key) > LONGEST_KEY or not storable(target_key):
+            said = f"Its key in the target has {len(target_key):,} characters."
+            raise RecordError("does_not_fit", "account", said, target_key[:100])
         payload, faults = inlet.encode(record, Known(match.target_id) if match.target_id else _NOT_KNOWN)
         digest = work.payload_digest(payload.body)
         if match.adopt:
@@ -274,15 +284,9 @@ def _linked(work: Work, candidate: Candidate, record: Record, match: Match, resu
         result.put(Bucket.REJECTED, candidate.key)
         result.findings.append(Finding(error.kind, candidate.key, error.field, error.message, error.value))
         return None
-    candidate.faults.extend(faults)
+    if faults:
+        candidate.faults += faults
     return Linked(candidate, record, match.target_id, target_key, digest, payload)
-
-
-def _target_key(inlet: Inlet, record: Record, identified: str | None) -> str:
-    key = inlet.identify(record) if identified is None else identified
-    if len(key) > LONGEST_KEY or not storable(key):
-        raise RecordError("does_not_fit", "account", f"Its key in the target has {len(key):,} characters.", key[:100])
-    return key
 
 
 def _dispute(candidate: Candidate, match: Match, result: PageResult) -> None:
@@ -307,7 +311,8 @@ def _link_rows(
     result: PageResult,
 ) -> list[tuple[object, ...]]:
     outcomes = {one.key: (one, request) for request in requests for one in request.results}
-    now, key = clock.now(), email_key()
+    now, accepted, taken = away.outlasted(clock.now), Outcome.ACCEPTED, list[str]()
+    row = _row_maker(work, now)
     rows = [_waiting_row(work, one, LinkState.HELD, now) for one in page.held]
     rows += [_waiting_row(work, one, LinkState.EXCLUDED, now) for one in page.later]
     rows += [_forgotten_row(work, *one, now) for one in page.kept_back]
@@ -315,19 +320,22 @@ def _link_rows(
         result.unchanged += 1
         result.settled.append(one.candidate.key)
         result.findings += fault_findings(one.candidate)
-        rows.append(_row(work, one, one.target_id, True, now, key))
+        rows.append(row(one, one.target_id, True))
     for one in page.changed:
-        answer, request = outcomes[one.candidate.key]
-        if answer.outcome is Outcome.ACCEPTED:
-            result.put(Bucket.ACCEPTED, one.candidate.key)
-            result.settled.append(one.candidate.key)
-            if one.candidate.faults:
-                result.findings += fault_findings(one.candidate)
-            rows.append(_row(work, one, answer.target_id or one.target_id or _own_id(work, one), True, now, key))
+        candidate = one.candidate
+        answer, request = outcomes[candidate.key]
+        if answer.outcome is accepted:
+            taken.append(candidate.key)
+            if candidate.faults:
+                result.findings += fault_findings(candidate)
+            rows.append(row(one, answer.target_id or one.target_id or _own_id(work, one), True))
         elif answer.outcome is Outcome.REJECTED:
-            result.put(Bucket.REJECTED, one.candidate.key)
+            result.put(Bucket.REJECTED, candidate.key)
             result.findings.append(_refusal(one, answer, request))
-            rows.append(_row(work, one, one.target_id, False, now, key))
+            rows.append(row(one, one.target_id, False))
+    if taken:
+        result.buckets.setdefault(Bucket.ACCEPTED, []).extend(taken)
+        result.settled += taken
     return rows
 
 
@@ -365,19 +373,27 @@ def _forgotten_row(work: Work, candidate: Candidate, target_id: str, state: str,
     return (work.route.flow.pk, candidate.key, target_id, state, key, None, None, None, now, now)
 
 
-def _row(work: Work, one: Linked, target_id: str, accepted: bool, now: object, key: bytes) -> tuple[object, ...]:
-    """Digests are kept only while the record is accepted and its contact is known: else it is sent again."""
-    known = accepted and bool(target_id)
-    email = one.record.email if isinstance(one.record, Customer) else ""
-    return (
-        work.route.flow.pk,
-        one.candidate.key,
-        fitting_key(target_id, 60),
-        LinkState.ACTIVE.value if accepted else LinkState.REJECTED.value,
-        one.target_key,
-        one.candidate.digest if known else None,
-        one.sent_digest if known else None,
-        email_bytes(email, key) if email else None,
-        now,
-        now,
-    )
+def _row_maker(work: Work, now: object) -> Callable[[Linked, str, bool], tuple[object, ...]]:
+    """Makes the rows of links. Digests are kept only while the record is accepted and its contact is known: else it
+    is sent again."""
+    flow, hashed = work.route.flow.pk, email_hasher()
+    active, rejected = LinkState.ACTIVE.value, LinkState.REJECTED.value
+
+    def row(one: Linked, target_id: str, accepted: bool) -> tuple[object, ...]:
+        candidate, record = one.candidate, one.record
+        known = accepted and bool(target_id)
+        email = record.email if isinstance(record, Customer) else ""
+        return (
+            flow,
+            candidate.key,
+            fitting_key(target_id, 60),
+            active if accepted else rejected,
+            one.target_key,
+            candidate.digest if known else None,
+            one.sent_digest if known else None,
+            hashed(email) if email else None,
+            now,
+            now,
+        )
+
+    return row

@@ -9,7 +9,7 @@ from typing import Any
 from django.db import connection
 from django.forms.models import model_to_dict
 
-from sync import parts, pipeline
+from sync import parts, pipeline, progress
 from sync.catalogue import Bucket, RunState
 from sync.models import SyncRun
 
@@ -75,6 +75,5 @@ def sentence(run: SyncRun) -> str:
         return f"{run.flow} {run.get_kind_display().lower()} {run.pk} {run.state}: {run.read:,} read; {told}.{said}"
     buckets = ", ".join(f"{getattr(run, bucket):,} {bucket}" for bucket in Bucket if getattr(run, bucket))
     nothing = "nothing new" if run.state == RunState.COMPLETED else "none of them to its end"
-    return (
-        f"{run.flow} run {run.pk} {run.state}: {run.read:,} read ({buckets or nothing}), {run.writes} requests.{said}"
-    )
+    asked = " ".join(filter(None, [f"{run.writes:,} request{'' if run.writes == 1 else 's'}.", progress.writing(run)]))
+    return f"{run.flow} run {run.pk} {run.state}: {run.read:,} read ({buckets or nothing}), {asked}{said}"

@@ -7,8 +7,9 @@ class ApiBudget(models.Model):
     """The calls of one credential. `key` is a hash of system and account, never of a secret; moments are unix
     seconds of the database's clock.
 
-    `counts` are the calls by slice of the window, `spent` the milliseconds they took; both begin at slice
-    `first`. `holders` are the processes that use it now: calls under way, calls waiting, until when that is true.
+    `counts` are the calls by slice of the window, `urgent` the urgent ones among them, `spent` the milliseconds
+    they took; all begin at slice `first`. `holders` are the processes that use it now: calls under way, calls
+    waiting, until when that is true.
     """
 
     key = models.CharField(max_length=64, unique=True)
@@ -20,6 +21,7 @@ class ApiBudget(models.Model):
     busy = models.PositiveIntegerField(default=0, help_text="Seconds of work in any window; 0: no number is known")
     first = models.BigIntegerField(default=0)
     counts = models.BinaryField(default=bytes)
+    urgent = models.BinaryField(default=bytes, db_default=b"")
     spent = models.BinaryField(default=bytes)
     pace = models.FloatField(default=0, help_text="No bulk call before this moment once the window fills")
     blocked_until = models.FloatField(default=0, help_text="The system itself said so")

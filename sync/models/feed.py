@@ -45,6 +45,7 @@ class ProductFeed(models.Model):
     message = models.CharField(max_length=300, blank=True)
 
     class Meta:
+        verbose_name = "version"
         constraints = [
             models.UniqueConstraint(fields=["flow"], condition=Q(state=PUBLISHED), name="one_published_feed")
         ]

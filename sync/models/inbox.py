@@ -36,6 +36,7 @@ class InboxEvent(models.Model):
     handled_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        verbose_name = "message"
         constraints = [models.UniqueConstraint(fields=["connection", "event_id"], name="one_inbox_row_per_event")]
         indexes = [
             models.Index(fields=["id"], condition=Q(state=WAITING), name="inbox_waiting"),

@@ -48,6 +48,7 @@ class EmarsysPurchase(models.Model):
     updated_at = models.DateTimeField()
 
     class Meta:
+        verbose_name = "purchase"
         constraints = [models.UniqueConstraint(fields=["flow", "source_id"], name="one_row_per_purchase")]
         indexes = [models.Index(fields=["order_number"], name="purchase_order")]
 

@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Now
 
 from sync.catalogue import ACTIVE_RUNS, RunState
 
@@ -84,15 +85,24 @@ class SyncRun(models.Model):
     )
     asked_rejected = models.PositiveIntegerField(default=0, db_default=0)
     pages = models.PositiveIntegerField(default=0)
-    writes = models.PositiveIntegerField(default=0, help_text="Requests that wrote to the target")
+    writes = models.PositiveIntegerField(
+        default=0, help_text="Requests that left to write to the target, each time that they left"
+    )
+    repeats = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="Of the writes: those that said again what an earlier one had said"
+    )
+    lost_writes = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="Of the writes: under way when a worker died; each may not have left"
+    )
     findings = models.JSONField(default=dict, blank=True)
 
     message = models.TextField(blank=True)
-    queued_at = models.DateTimeField(auto_now_add=True)
+    queued_at = models.DateTimeField(db_default=Now(), editable=False, help_text="By the database's clock")
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        verbose_name = "run"
         ordering = ["-id"]
         indexes = [models.Index(fields=["flow", "-id"]), models.Index(fields=["state", "-id"])]
         constraints = [
@@ -159,6 +169,9 @@ class Delivery(models.Model):
     keys = models.BinaryField()
     intended_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True, blank=True)
+    requests = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="Times that it left: repeats, halves, rows on their own"
+    )
     outcome = models.CharField(
         max_length=10,
         blank=True,

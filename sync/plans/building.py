@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from django.db import transaction
@@ -57,15 +58,18 @@ class Draft:
 class Building(OfPlan):
     """Units of the source are decided and written down, one after the other."""
 
-    register: Register = field(init=False)
     draft: Draft = field(init=False, default_factory=Draft)
     shown: Counter[str] = field(init=False, default_factory=Counter)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.register = pages.register(self.plan)  # what earlier slices have decided
         self.gate, self.departing = self._keep, self._stay
         self.writer = None
+
+    @cached_property
+    def register(self) -> Register:
+        """What earlier slices have decided. Asked for the first time by a page: what is decided again is gone then."""
+        return pages.register(self.plan)
 
     def _begin(self, unit: Any, forced: bool = False) -> Callable[[], PageResult]:
         self.draft = Draft()

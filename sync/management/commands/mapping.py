@@ -9,8 +9,8 @@ import msgspec
 from django.core.management.base import CommandError
 
 from connectors.extra import ExtraField
-from sync import field_mappings, runs
-from sync.field_mappings import NotPossibleError
+from sync import field_checks, field_mappings, field_trials, runs
+from sync.field_checks import NotPossibleError
 from sync.management.console import ConsoleCommand
 from sync.models import FieldMapping, Flow
 
@@ -41,19 +41,19 @@ class Command(ConsoleCommand):
 
     def _check(self, flow: Flow, options: Any) -> None:
         fields, problems = self._rows(flow, options)
-        problems = problems or field_mappings.check(flow, fields, field_mappings.offer(flow, fields))
+        problems = problems or field_checks.check(flow, fields, field_checks.offer(flow, fields))
         for problem in problems:
             self.one(problem._asdict(), options["json"], str(problem))
         if problems:
             raise CommandError(f"{len(problems)} to correct.", returncode=1)
-        told = field_mappings.touched(flow, fields)
+        told = field_trials.touched(flow, fields)
         self.one(msgspec.to_builtins(told) | {"fields": len(fields)}, options["json"], f"All is well. {told.words}")
 
     def _preview(self, flow: Flow, options: Any) -> None:
         fields, problems = self._rows(flow, options)
         if problems:
             raise CommandError(str(problems[0]), returncode=1)
-        shown = field_mappings.preview(flow, fields, options["key"])
+        shown = field_trials.preview(flow, fields, options["key"])
         if shown.note:
             raise CommandError(shown.note, returncode=1)
         for one in shown.fields:
@@ -81,7 +81,7 @@ class Command(ConsoleCommand):
         run = field_mappings.activate(flow, None, options["why"], read_now=options["read_all"])
         version = field_mappings.active(flow)
         assert version is not None
-        follows = field_mappings.what_follows(field_mappings.offer(flow).change, runs.active(flow) is not None)
+        follows = field_mappings.what_follows(field_checks.offer(flow).change, runs.active(flow) is not None)
         queued = f" Run {run.pk} is queued." if run else ""
         told = {**_told(version), "run": run.pk if run else None, "follows": follows}
         self.one(told, options["json"], f"Version {version.number} is in force. {follows}{queued}")
@@ -90,9 +90,9 @@ class Command(ConsoleCommand):
         done = field_mappings.discard(flow, None)
         self.one({"discarded": done}, options["json"], "The draft is gone." if done else "There was no draft.")
 
-    def _rows(self, flow: Flow, options: Any) -> tuple[list[ExtraField], list[field_mappings.Problem]]:
+    def _rows(self, flow: Flow, options: Any) -> tuple[list[ExtraField], list[field_checks.Problem]]:
         if options["file"]:
-            return field_mappings.parsed(_read(options["file"]))
+            return field_checks.parsed(_read(options["file"]))
         return field_mappings.fields_of(field_mappings.draft(flow) or field_mappings.active(flow)), []
 
 

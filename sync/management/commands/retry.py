@@ -23,6 +23,7 @@ class Command(ConsoleCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         chosen = self._chosen(options)
         asked = [issue for issue in chosen if self._ask(issue)]
+        waits = sorted({why for issue in asked if (why := triage.why_it_waits(issue))})
         for flow in {issue.flow for issue in asked}:
             self._work(flow)
         closed = SyncIssue.objects.filter(pk__in=[one.pk for one in asked]).exclude(state__in=OPEN_ISSUES).count()
@@ -30,6 +31,8 @@ class Command(ConsoleCommand):
         told = {"retried": len(asked), "resolved": closed, "open": still, "skipped": len(chosen) - len(asked)}
         text = f"{len(asked):,} retried: {closed:,} resolved, {still:,} still open; {told['skipped']:,} left out."
         self.one(told, options["json"], text)
+        if waits:
+            raise CommandError(" ".join(waits), returncode=1)
         if options["exception"] and not closed:
             raise CommandError("The exception is still open.", returncode=1)
 

@@ -8,6 +8,7 @@ from sync.management.console import ConsoleCommand
 from sync.models import SyncRun
 from sync.models.run import KINDS
 
+WRITES = ("writes", "repeats", "lost_writes")
 NUMBERS = ("read", *(bucket.value for bucket in Bucket))
 COLUMNS = {
     **{"id": 6, "flow": 22, "kind": 8, "state": 10, "trigger": 9, "queued_at": 19},
@@ -39,7 +40,7 @@ def _row(run: SyncRun) -> dict[str, Any]:
     return {
         **{name: getattr(run, name) for name in ("id", "kind", "state", "trigger", "full", "keys_only", "apply")},
         "flow": run.flow.name,
-        **{name: getattr(run, name) for name in (*NUMBERS, "writes", "pages", "total", "findings")},
+        **{name: getattr(run, name) for name in (*NUMBERS, *WRITES, "pages", "total", "findings")},
         **{name: getattr(run, name) for name in ("watermark_from", "watermark_to", "message")},
         **{name: getattr(run, name) for name in ("queued_at", "started_at", "finished_at")},
     }

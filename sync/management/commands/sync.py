@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from sync import pending, plans, runs
+from sync import backfills, pending, plans, runs
 from sync.catalogue import RunState
 from sync.management.console import ConsoleCommand, keys
 from sync.management.foreground import result, sentence, until_done
@@ -45,15 +45,23 @@ class Command(ConsoleCommand):
         ids = keys(options["ids"])
         if ids:
             pending.note(flow, ids, "pasted")
-        run = runs.start(flow, trigger="command", full=options["full"], keys_only=bool(ids), ring=False)
-        if run is None:
-            raise CommandError(f"{flow} cannot start now.", returncode=1)
+        run = self._run(flow, options["full"], bool(ids))
         if options["since"]:
             self._from(run, options["since"])
         run = until_done(run, self.progress)
         self.one(result(run), options["json"], sentence(run))
         if run.state != RunState.COMPLETED:
             raise CommandError(run.message or f"The run ended as {run.state}.", returncode=1)
+
+    def _run(self, flow: Flow, full: bool, keys_only: bool) -> SyncRun:
+        """The run that does what was asked; one under way that reads less is waited for."""
+        while True:
+            run = runs.start(flow, trigger="command", full=full, keys_only=keys_only, ring=False)
+            if run is None:
+                raise CommandError(f"{flow} cannot start now.", returncode=1)
+            if keys_only or _reads_as_much(run, full):
+                return run
+            until_done(run, self.progress)
 
     def _plan(self, flow: Flow, options: dict[str, Any]) -> None:
         """What the same command would do without --dry-run."""
@@ -78,3 +86,9 @@ class Command(ConsoleCommand):
             raise CommandError(
                 f"Run {run.pk} of {run.flow} is under way from elsewhere; wait for its end, or cancel it.", returncode=1
             )
+
+
+def _reads_as_much(run: SyncRun, full: bool) -> bool:
+    """A few keys, a backfill and a plan are no sync of what changed; and what changed is not everything."""
+    short = run.keys_only or run.plan_id is not None or run.trigger == backfills.TRIGGER
+    return not short and (run.full or not full)
