@@ -1,5 +1,6 @@
 """What other systems told us or fetch: the inbox, the product feed's versions, orders as Emarsys sees them."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -8,11 +9,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from sync.models import AuditEvent, ProductFeed
-from tests.admin import arrived, desk_records
+from tests.admin import arrived, desk_records, sample_runs
 from tests.admin.desk_records import person
 
 pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 INBOX, FEED = "/console/sync/inboxevent/", "/console/sync/productfeed/"
+RUNS = "/console/sync/syncrun/"
 ATTRIBUTION, PURCHASES = "/console/sync/attributionlink/", "/console/sync/emarsyspurchase/"
 
 
@@ -26,6 +28,22 @@ def page(url: str, role: str = "admin", **query: str) -> str:
     answer = of(role).get(url, query)
     assert answer.status_code == 200
     return answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("url", "made", "noun"),
+    [
+        (INBOX, arrived.message, "message"),
+        (FEED, lambda: arrived.feed("refused"), "version"),
+        (ATTRIBUTION, arrived.attribution, "attribution link"),
+        (PURCHASES, arrived.purchase, "purchase"),
+        (RUNS, lambda: sample_runs.finished(accepted=1), "run"),
+    ],
+)
+def test_a_list_counts_what_it_lists(url: str, made: Callable[[], object], noun: str) -> None:
+    for counted in (f"1 {noun}", f"2 {noun}s"):
+        made()
+        assert f"<span>{counted}</span>" in page(url).partition('class="pagination"')[2]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from sync import bulk, reading
-from sync.models import AuditEvent, BulkOperation, PendingKey, SyncIssue
+from sync.models import AuditEvent, BulkOperation, Flow, PendingKey, SyncIssue, SyncRun
 from tests.admin.desk_records import CANARY, delivery, drift, issue, line, packed, person, unknown_outcome
 
 pytestmark = pytest.mark.django_db
@@ -185,6 +185,33 @@ def test_a_retry_from_the_page_is_stored_and_the_page_follows_it() -> None:
         "done": True,
         "text": "Read back: both sides agree.",
     }
+
+
+def test_who_retries_a_record_of_a_paused_flow_is_told_that_it_waits() -> None:
+    found, client = drift(), signed_in("marketing")
+    Flow.objects.update(paused_at=timezone.now(), paused_note="Emarsys is being cleaned up")
+    answer = client.post(act(found, "retry"), {"seen": "open:marketing:"}, follow=True).content.decode()
+    assert "dynamics365.customer is paused (Emarsys is being cleaned up)" in answer
+    assert "until somebody resumes it" in answer
+    assert not SyncRun.objects.exists()
+    told = client.get(reverse("admin:sync_syncissue_progress", args=[found.pk])).json()
+    assert "paused" in told["text"]
+    assert PendingKey.objects.get().key == found.source_id
+
+
+def test_who_retries_many_records_is_told_which_flows_are_paused() -> None:
+    found, client = drift(), signed_in("marketing")
+    Flow.objects.update(paused_at=timezone.now(), paused_note="Emarsys is being cleaned up")
+    url = reverse("admin:sync_syncissue_bulk")
+    asked = client.post(url, {"do": "retry", "ids": [found.pk]}).content.decode()
+    assert "dynamics365.customer is paused (Emarsys is being cleaned up)" in asked
+    client.post(url, {"do": "retry", "ids": [found.pk], "confirmed": "yes"})
+    operation = BulkOperation.objects.get()
+    bulk.run(operation.pk)
+    shown = client.get(reverse("admin:sync_bulkoperation_change", args=[operation.pk])).content.decode()
+    assert "dynamics365.customer is paused (Emarsys is being cleaned up)" in shown
+    assert not SyncRun.objects.exists()
+    assert "paused" not in client.post(url, {"do": "assign_me", "ids": [found.pk]}).content.decode()
 
 
 def test_who_comes_second_reads_who_was_first_and_nothing_happens() -> None:

@@ -220,9 +220,9 @@ def test_the_number_of_queries_does_not_grow_with_runs_flows_or_exceptions() -> 
 
 
 def test_the_demo_says_that_its_people_are_generated(settings: pytest.FixtureRequest) -> None:
-    settings.ENVIRONMENT_NAME = "Demo"  # type: ignore[attr-defined]
+    settings.ENVIRONMENT_NAME = "Demo"
     assert "names, e-mails and consents are generated" in page("viewer")
-    settings.ENVIRONMENT_NAME = "Staging"  # type: ignore[attr-defined]
+    settings.ENVIRONMENT_NAME = "Staging"
     html = page("viewer")
     assert "generated" not in html
     assert "Staging" in html

@@ -122,8 +122,10 @@ POSTED: dict[str, Any] = {
 
 @pytest.fixture(autouse=True)
 def a_connection_with_segments(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As the demo has one; nothing is called."""
+    """As the demo has one; nothing is called, and nobody waits for what a thread cannot see of this transaction."""
     monkeypatch.setattr("sync.segment_check.connections_with_segments", lambda: ["emarsys"])
+    monkeypatch.setattr("sync.admin.exceptions.READ_SECONDS", 0.05)
+    monkeypatch.setattr("sync.admin.field_mappings.SECONDS", 0.05)
     monkeypatch.setattr("sync.doorbell.ring", lambda *_: None)
 
 

@@ -177,7 +177,7 @@ def test_an_export_holds_exactly_the_filtered_lines_and_is_written_down() -> Non
     line(9, "EVIL", name="=HYPERLINK(1)", sku="@SUM(A1)", day=date(2011, 11, 2))
     url = reverse("admin:sync_ledgerentry_export", query={"day": "2011-11-02"})
     answer = signed_in("finance").post(url)
-    text = b"".join(answer.streaming_content).decode("utf-8-sig")  # type: ignore[attr-defined]
+    text = b"".join(answer.streaming_content).decode("utf-8-sig")
     rows = list(csv.DictReader(io.StringIO(text)))
     assert len(rows) == LedgerEntry.objects.filter(day="2011-11-02").count()
     evil = next(row for row in rows if row["document"] == "EVIL")
@@ -192,7 +192,7 @@ def test_exported_totals_are_the_figures_of_the_page() -> None:
     year_of_sales()
     client = signed_in("finance")
     answer = client.post(reverse("admin:sync_controltotal_export", query={"by": "month"}))
-    rows = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode("utf-8-sig"))))  # type: ignore[attr-defined]
+    rows = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode("utf-8-sig"))))
     shown = client.get(reverse("admin:sync_controltotal_changelist"), {"by": "month"}).context["rows"]
     assert [Decimal(row["ERP amount"]) for row in rows] == [row.cells[0].amount for row in shown]
     assert [Decimal(row["Difference (ERP − accepted)"]) for row in rows] == [row.difference.amount for row in shown]

@@ -2,15 +2,15 @@
 
 import pytest
 
-from sync.models import SyncIssue
+from sync.models import SyncIssue, SyncRun
 from tests.commands.conftest import Run
-from tests.sync.conftest import Load, open_issues, people, sync
+from tests.sync.conftest import Control, Load, open_issues, people, sync
 
 pytestmark = pytest.mark.django_db(transaction=True)
 CUSTOMERS = "dynamics365.customer"
 
 
-def _one_without_email(load: Load):  # type: ignore[no-untyped-def]
+def _one_without_email(load: Load) -> Control:
     control = load(people(3))
     control.customer("C-2", PrimaryContactEmail="nobody at home")
     sync()
@@ -61,6 +61,20 @@ def test_every_exception_of_a_flow_is_retried_at_once(run: Run, load: Load) -> N
     control.customer("C-2", PrimaryContactEmail="right@example.com")
     ran = run("retry", "--flow", CUSTOMERS, "--json")
     assert (ran.code, ran.one["resolved"], open_issues()) == (0, 1, set())
+
+
+def test_a_retry_on_a_paused_flow_says_that_it_waits(run: Run, load: Load) -> None:
+    control = _one_without_email(load)
+    control.forget_requests()
+    run("pause", CUSTOMERS, "--note", "Emarsys is being cleaned up")
+    issue = SyncIssue.objects.get()
+    for which in (("--exception", str(issue.pk)), ("--flow", CUSTOMERS)):
+        SyncIssue.objects.update(state="open")
+        ran = run("retry", *which)
+        assert ran.code == 1
+        assert f"{CUSTOMERS} is paused (Emarsys is being cleaned up)" in ran.err
+    assert control.requests() == []
+    assert not SyncRun.objects.filter(keys_only=True).exists()
 
 
 def test_a_retry_of_nothing_is_wrong_usage(run: Run, load: Load) -> None:

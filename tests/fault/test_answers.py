@@ -81,6 +81,54 @@ def test_a_token_that_expires_at_emarsys_is_fetched_anew(load: Load) -> None:
     whole(control, 35)
 
 
+TOKENS: list[dict[str, Any]] = [
+    {"system": "dynamics365", "path": "/token"},
+    {"system": "emarsys", "path": "/oauth2/token"},
+]
+
+
+@pytest.mark.parametrize("sign_in", TOKENS, ids=lambda one: str(one["system"]))
+@pytest.mark.parametrize("kind", ["truncate", "malformed", "html"])
+def test_a_sign_in_that_answers_nonsense_is_asked_again(load: Load, kind: str, sign_in: dict[str, Any]) -> None:
+    control = load(people(35), **SMALL)
+    control.fault(kind, **sign_in)
+    run = sync()
+    assert (run.state, buckets(run)) == ("completed", {"accepted": 35}), run.message
+    whole(control, 35)
+
+
+@pytest.mark.parametrize("sign_in", TOKENS, ids=lambda one: str(one["system"]))
+@pytest.mark.parametrize("kind", ["truncate", "malformed"])
+def test_a_run_waits_for_a_sign_in_that_answers_nothing_but_nonsense(
+    load: Load, kind: str, sign_in: dict[str, Any]
+) -> None:
+    control = load(people(35), **SMALL)
+    control.fault(kind, times=0, **sign_in)
+    run = sync()
+    assert (run.state, {kind for kind, _, _ in open_issues()}) == ("waiting", {"run_unavailable"})
+    control.heal()
+    run = goes_on(run)
+    assert (run.state, open_issues()) == ("completed", set())
+    whole(control, 35)
+
+
+@pytest.mark.parametrize("sign_in", TOKENS, ids=lambda one: str(one["system"]))
+@pytest.mark.parametrize(
+    ("code", "body"),
+    [(400, {"error": "invalid_client"}), (401, {"error": "invalid_client"}), (401, {}), (401, "<html>No</html>")],
+    ids=str,
+)
+def test_a_refused_sign_in_is_a_matter_of_credentials(
+    load: Load, sign_in: dict[str, Any], code: int, body: Any
+) -> None:
+    control = load(people(3))
+    control.fault("status", code=code, body=body, times=0, **sign_in)
+    run = sync()
+    assert (run.state, {kind for kind, _, _ in open_issues()}) == ("failed", {"run_configuration"})
+    assert "client secret" in run.message
+    assert len(control.requests("POST", str(sign_in["path"]), str(sign_in["system"]))) == 1
+
+
 def test_one_poisoned_contact_in_a_batch_is_refused_alone(load: Load) -> None:
     control = load(people(40))
     control.fault("partial", keys=["C-17"], message="Invalid value for field id: 11", **WRITE)

@@ -100,6 +100,6 @@ def test_a_connection_that_holds_work_closes_also_when_its_broker_is_gone(broker
     message = queue.get()
     assert message is not None
     broker.signal(signal.SIGKILL)
-    connection._do_close_transport()  # type: ignore[attr-defined]  # what a broken read of a worker leaves behind
+    connection._do_close_transport()  # what a broken read of a worker leaves behind
     connection.maybe_close_channel(channel)  # what else it raises than that the broker is gone ends the worker
     message.ack()  # the work was done meanwhile

@@ -114,9 +114,10 @@ def connect(
 
     def opened(asked: Flow, source_limits: Any, sink_limits: Any, fields: Any = None) -> flows.Route:
         sink: Any = flows.OwnTables() if asked.target == flows.CONSOLE else platform
-        return flows.Route(asked, erp, sink, erp.streams[entity], sink.inlets[entity])  # type: ignore[arg-type]
+        return flows.Route(asked, erp, sink, erp.streams[entity], sink.inlets[entity])
 
     monkeypatch.setattr("sync.flows.open_route", opened)
     monkeypatch.setattr("sync.mappings.in_use", lambda connection: None)
-    monkeypatch.setattr("sync.pipeline.limits_for", lambda name, lease=None: None)
+    for module in ("pipeline", "comparing"):
+        monkeypatch.setattr(f"sync.{module}.limits_for", lambda name, lease=None: None)
     return flow, erp, platform

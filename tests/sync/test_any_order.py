@@ -178,7 +178,7 @@ def test_nothing_is_lost_in_any_order(monkeypatch: pytest.MonkeyPatch, rung: lis
     monkeypatch.setattr("tests.sync.plain_systems.Erp", Clocked)
     monkeypatch.setattr("tests.sync.plain_systems.Platform", Sleepy)
     AnyOrder.patch = monkeypatch
-    run_state_machine_as_test(AnyOrder, settings=FEW)  # type: ignore[no-untyped-call]  # hypothesis leaves it untyped
+    run_state_machine_as_test(AnyOrder, settings=FEW)
 
 
 FEW = settings(max_examples=6, stateful_step_count=9, deadline=None, derandomize=True,

@@ -11,6 +11,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -18,7 +22,8 @@ from connectors.base import Allowance
 from connectors.errors import UnavailableError
 from sync import budget, limits, spending
 from sync.budget import Budget
-from sync.models import ApiBudget, ApiUsage
+from sync.field_checks import offer
+from sync.models import ApiBudget, ApiUsage, Flow
 from tests.fault.conftest import environment
 from tests.sync.conftest import Load, in_thread, people, sync
 
@@ -111,6 +116,21 @@ def test_at_least_95_percent_of_the_budget_can_be_used(clock: Clock) -> None:
     for _ in range(2500):
         mine.acquire()
     assert 2500 / (clock.passed - start) * 60 > 950
+
+
+@pytest.mark.django_db
+def test_calls_that_come_in_bursts_are_booked_in_blocks(clock: Clock) -> None:
+    """A page's requests leave together, and the next page's half a second later: asking the database for each of them
+    made senders wait longer than for the target."""
+    one = worker(1000)
+    asked = []
+    for _ in range(6):
+        with CaptureQueriesContext(connection) as queries:
+            for _ in range(10):
+                one.acquire()
+        asked.append(sum(query["sql"].startswith('UPDATE "sync_credential_budget"') for query in queries))
+        clock.sleep(0.5)
+    assert max(asked[1:]) <= 2, asked
 
 
 @pytest.mark.django_db
@@ -247,6 +267,7 @@ import django
 django.setup()
 from connectors.base import Allowance
 from sync.budget import Budget
+from sync.field_checks import offer
 budget, calls = Budget("esp", Allowance(120, 2)), []
 ends = time.time() + 5
 while time.time() < ends:
@@ -276,6 +297,24 @@ def test_every_call_to_emarsys_is_counted_by_flow(load: Load) -> None:
     row = ApiBudget.objects.get(connections="emarsys")
     assert row.calls >= len(asked) > 0
     assert set(ApiUsage.objects.filter(budget=row).values_list("flow", flat=True)) == {"dynamics365.customer"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_a_person_asks_at_a_screen_is_counted_and_goes_first(load: Load) -> None:
+    control = load(people(5))
+    sync()
+    control.forget_requests()
+    before = ApiBudget.objects.get(connections="emarsys").calls
+    flow = Flow.objects.get(name="dynamics365.customer")
+    offer(flow)
+    tested = Client()
+    tested.force_login(User.objects.create_superuser("ada"))
+    assert tested.post("/console/connections/emarsys/test/").status_code == 200
+    asked = [one for one in control.requests() if "/oauth2/" not in one["path"]]
+    usage = ApiUsage.objects.filter(budget__connections="emarsys", flow=limits.NOBODY)
+    assert len(asked) >= 2, asked
+    assert ApiBudget.objects.get(connections="emarsys").calls - before >= len(asked)
+    assert sum(one.urgent for one in usage) >= len(asked)
 
 
 @pytest.fixture
@@ -319,3 +358,63 @@ def test_an_urgent_call_goes_through_when_bulk_has_used_all_it_may(clock: Clock)
     start = clock.passed
     worker(200).acquire(urgent=True)
     assert clock.passed - start < 1
+
+
+class Full(Exception):
+    """The flood would have to wait."""
+
+
+class Flooded(Clock):
+    """While anybody else waits, urgent calls take whatever they may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flooding: Budget | None = None
+        self.rushed: list[float] = []
+        self._taking = False
+
+    def sleep(self, seconds: float) -> None:
+        if self._taking:
+            raise Full
+        ends = self.passed + seconds
+        while self.passed < ends:
+            self.passed = min(ends, self.passed + 0.1)
+            self.flood()
+
+    def flood(self) -> None:
+        self._taking = True
+        try:
+            while self.flooding:
+                self.flooding.acquire(urgent=True)
+                self.rushed.append(self.passed)
+        except (Full, UnavailableError):
+            pass
+        finally:
+            self._taking = False
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("per_minute", "window"), [(100, 60), (1000, 60), (60, 300)])
+def test_a_flood_of_urgent_calls_leaves_a_little_to_the_others(
+    monkeypatch: pytest.MonkeyPatch, per_minute: int, window: int
+) -> None:
+    """Opt-outs are no urgent calls: they must not wait for ever."""
+    clock = Flooded()
+    monkeypatch.setattr(budget, "time", clock)
+    monkeypatch.setattr(budget, "clock", clock)
+    flood, bulk = worker(per_minute, window=window), worker(per_minute, window=window)
+    clock.flooding = flood
+    for _ in range(20 * window):
+        clock.sleep(0.1)
+    began, calls = clock.passed, []
+    while clock.passed - began < 3 * window:
+        try:
+            bulk.acquire()
+            calls.append(clock.passed)
+        except UnavailableError:  # the run waits, and comes again
+            clock.sleep(1)
+    limit = flood.allowance.calls
+    share = [moment for moment in clock.rushed if moment >= began]
+    assert len(calls) >= 2 * (limit // 50), "in three windows"
+    assert len(share) > 0.9 * 2 * limit, "the flood goes first all the same"
+    assert most_in_a_window(sorted(calls + clock.rushed), window) <= limit

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from sync import bulk, triage
+from sync import bulk, clock, triage
 from sync.models import AuditEvent, BulkOperation, PendingKey, SyncIssue
 from tests.admin.desk_records import drift, flow, issue, person
 
@@ -102,6 +102,23 @@ def test_a_second_worker_leaves_a_running_operation_alone() -> None:
     BulkOperation.objects.update(state="running", heartbeat_at=timezone.now())
     bulk.run(operation.pk)
     assert SyncIssue.objects.get().state == "open"
+
+
+@pytest.mark.postgresql  # with SQLite there is one machine and one clock
+@pytest.mark.parametrize("minutes", [10, -10])
+def test_a_worker_whose_clock_is_wrong_takes_no_operation_that_another_works_on(
+    monkeypatch: pytest.MonkeyPatch, minutes: int
+) -> None:
+    many(1)
+    operation = bulk.ask("retry", MARKETING, person("marketing"))
+    BulkOperation.objects.update(state="running", heartbeat_at=clock.now())
+    right = timezone.now
+    monkeypatch.setattr(timezone, "now", lambda: right() + timedelta(minutes=minutes))
+    assert bulk.due() == []
+    bulk.run(operation.pk)
+    assert SyncIssue.objects.get().state == "open"
+    BulkOperation.objects.update(heartbeat_at=clock.now() - timedelta(minutes=2))
+    assert bulk.due() == [operation.pk]
 
 
 def test_a_cancelled_operation_stops_and_keeps_what_is_done(monkeypatch: pytest.MonkeyPatch) -> None:

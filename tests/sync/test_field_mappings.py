@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.extra import READERS, RULES, ExtraField, read, same
-from sync import field_mappings, runs
+from sync import field_checks, field_mappings, field_trials, runs
 from sync.models import AuditEvent, FieldMapping, SyncRun
 from tests.sync.conftest import Control, Load, buckets, flow, open_issues, people, sync, worked
 
@@ -52,8 +52,8 @@ def test_an_own_column_arrives_and_a_changed_mapping_sends_just_what_it_touches(
     assert {one[group] for one in control.contacts().values()} == {"Gold", "Standard"}
 
     changed = row(control, "CustomerGroupId", "Customer group", reader="choice", table={**table, "gold": "Gold plus"})
-    fields, _ = field_mappings.parsed([changed])
-    told = field_mappings.touched(flow(), fields)
+    fields, _ = field_checks.parsed([changed])
+    told = field_trials.touched(flow(), fields)
     assert (told.records, told.exact, told.of) == (2, True, 6)
 
     in_force(changed)
@@ -177,12 +177,12 @@ def test_a_preview_shows_the_way_of_a_value_and_sends_nothing(load: Load) -> Non
     control.customer("C-2", NameAlias=" Sunny ")
     sync()
     control.forget_requests()
-    fields, _ = field_mappings.parsed([row(control, "NameAlias", "Nickname")])
-    shown = field_mappings.preview(flow(), fields, "usmf|C-2")
+    fields, _ = field_checks.parsed([row(control, "NameAlias", "Nickname")])
+    shown = field_trials.preview(flow(), fields, "usmf|C-2")
     [tried] = shown.fields
     assert (tried.source, tried.value, tried.sent, tried.target, tried.same) == (" Sunny ", "Sunny", "Sunny", "", False)
-    assert field_mappings.preview(flow(), fields).key in ("usmf|C-1", "usmf|C-2")
-    assert "no record" in field_mappings.preview(flow(), fields, "usmf|nobody").note
+    assert field_trials.preview(flow(), fields).key in ("usmf|C-1", "usmf|C-2")
+    assert "no record" in field_trials.preview(flow(), fields, "usmf|nobody").note
     assert not control.writes()
 
 
@@ -192,7 +192,7 @@ def test_a_full_read_is_not_promised_while_a_run_reads_with_the_version_before(l
     field_mappings.save(flow(), [row(control, "NameAlias", "Nickname")], "first", None)
     run = runs.start(flow(), ring=False)
     assert run is not None
-    with pytest.raises(field_mappings.NotPossibleError, match=f"Run {run.pk} is under way"):
+    with pytest.raises(field_checks.NotPossibleError, match=f"Run {run.pk} is under way"):
         field_mappings.activate(flow(), None, "agreed", read_now=True)
     assert field_mappings.draft(flow()) is not None
     assert field_mappings.activate(flow(), None, "agreed") is None
@@ -209,7 +209,7 @@ def test_versions_are_kept_audited_and_never_change(load: Load) -> None:
     assert run.full
     told = AuditEvent.objects.get(action="activate field mapping")
     assert (told.actor_name, told.reason, told.after["version"]) == ("ada", "agreed with the shop", 1)
-    with pytest.raises(field_mappings.NotPossibleError):
+    with pytest.raises(field_checks.NotPossibleError):
         field_mappings.activate(flow(), somebody, "again")
     version = FieldMapping.objects.get()
     version.fields = []

@@ -51,7 +51,7 @@ def test_a_message_that_does_not_say_how_long_it_is_is_refused_not_taken_for_emp
     if length is not None:
         request.META["CONTENT_LENGTH"] = length
     request.META["HTTP_TRANSFER_ENCODING"] = "chunked"
-    request._stream = io.BytesIO(json.dumps(POSTED).encode())  # type: ignore[attr-defined]
+    request._stream = io.BytesIO(json.dumps(POSTED).encode())
     assert hook(request, "uk-finance").status_code == 411
     assert not InboxEvent.objects.exists()
 

@@ -21,7 +21,7 @@ def _three_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def started(stream: str = "customer", **options: object) -> SyncRun:
-    run = runs.start(flow(stream), ring=False, **options)  # type: ignore[arg-type]  # whatever `start` takes
+    run = runs.start(flow(stream), ring=False, **options)
     assert run is not None
     return run
 

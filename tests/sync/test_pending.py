@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from sync import pending, pipeline, runs, triage
-from sync.models import PendingKey, RunPage, SyncIssue, SyncRun
+from sync.models import Flow, PendingKey, RunPage, SyncIssue, SyncRun
 from tests.sync.conftest import (
     Load,
     buckets,
@@ -40,6 +40,34 @@ def test_a_retry_sends_although_nothing_changed_in_the_erp(load: Load) -> None:
     assert (run.state, run.read, buckets(run), run.writes) == ("completed", 1, {"accepted": 1}, 1)
     assert control.contacts()["C-2"] == contact
     assert PendingKey.objects.count() == 0
+
+
+def test_what_is_asked_of_a_paused_flow_starts_nothing_and_waits_until_it_is_resumed(
+    load: Load, marketing: User
+) -> None:
+    control = load(people(3))
+    sync()
+    stale = flow()
+    runs.pause(flow(), "Emarsys is being cleaned up", marketing)
+    assert pending.ask(stale, ["usmf|C-2"], "retry") is False, "whatever the asker's copy of the flow says"
+    pending.start_runs()
+    assert SyncRun.objects.filter(keys_only=True).count() == 0
+    assert PendingKey.objects.get().key == "usmf|C-2"
+    runs.resume(flow(), marketing)
+    control.forget_requests()
+    pending.start_runs()
+    run = retried()
+    assert (run.state, buckets(run), len(control.writes())) == ("completed", {"accepted": 1}, 1)
+    assert PendingKey.objects.count() == 0
+
+
+def test_what_is_asked_of_a_flow_that_is_switched_off_starts_nothing(load: Load) -> None:
+    load(people(3))
+    Flow.objects.update(enabled=False)
+    assert pending.ask(flow(), ["usmf|C-2"], "retry") is False
+    pending.start_runs()
+    assert not SyncRun.objects.exists()
+    assert PendingKey.objects.count() == 1
 
 
 def test_an_exception_is_resolved_by_retry_after_the_erp_was_corrected(load: Load, marketing: User) -> None:

@@ -1,6 +1,8 @@
 """Customers on their way from the emulated ERP to the emulated Emarsys."""
 
+import gc
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import ceil
@@ -11,6 +13,8 @@ from django.db import connection
 from django.db.backends.signals import connection_created
 from django.test.utils import CaptureQueriesContext
 
+from sync.delivery.page import PageResult, Work
+from sync.delivery.requests import Request
 from sync.models import CrossReference, Delivery, RunPage, SyncIssue
 from tests.sync.conftest import Load, buckets, flow, open_issues, people, sent_bodies, sync
 
@@ -102,6 +106,19 @@ def by_the_page(queries: CaptureQueriesContext) -> list[str]:
     """Without those that go by the clock: the budget's, and the clock itself."""
     by_the_clock = ("clock_timestamp", "sync_apibudget", "sync_apiusage")
     return [one["sql"] for one in queries if not any(word in one["sql"] for word in by_the_clock)]
+
+
+def test_nothing_of_a_page_waits_for_the_collector_of_cycles(load: Load) -> None:
+    """A run looks for cycles rarely: a request that is part of one keeps its thousand records for as long."""
+    load(people(300), EMARSYS_CONTACT_BATCH="50")
+    gc.collect()
+    gc.disable()
+    try:
+        assert sync().writes == 6
+        left = Counter(type(one).__name__ for one in gc.get_objects() if isinstance(one, Request | PageResult | Work))
+    finally:
+        gc.enable()
+    assert not left
 
 
 def test_pages_of_200_and_of_2000_cost_the_same_queries_in_every_thread(load: Load) -> None:
