@@ -8,6 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from connectors.emulators.dynamics365.bounds import LAST, bounds, parts_of
+from connectors.emulators.dynamics365.entity_sets.people import CUSTOMERS
+from connectors.emulators.dynamics365.filter_grammar import Parser
 from tests.emulators.client import Environment, many_customers
 
 ALL = ["usmf|C-1", "usmf|C-10", "usmf|C-2", "usmf|C-3", "usrt|C-1"]
@@ -168,6 +171,20 @@ def test_every_keyset_page_of_many_customers_is_quick(environment: Environment, 
     assert min(answer.elapsed.total_seconds() for answer in answers) < 0.02
 
 
+@pytest.mark.parametrize(
+    ("last", "end"),
+    [("le", ("usmf", "C-20", LAST)), ("lt", ("usmf", "C-20"))],
+)
+def test_a_stretch_between_two_keys_is_read_off_the_index(last: str, end: tuple[Any, ...]) -> None:
+    """Not a contract: workers that share a read each cost what they read, not the whole table."""
+    text = (
+        "(dataAreaId gt 'dat' or (dataAreaId eq 'dat' and CustomerAccount gt 'C-7')) and "
+        f"(dataAreaId lt 'usmf' or (dataAreaId eq 'usmf' and CustomerAccount {last} 'C-20'))"
+    )
+    found = bounds(CUSTOMERS, parts_of(Parser(text).tree()), ("dataAreaId", "CustomerAccount"), None)
+    assert (found.low, found.high, found.exact) == (("dat", "C-7", LAST), end, True)
+
+
 def test_a_list_of_keys_finds_each_of_them_once(environment: Environment) -> None:
     """dynamics365.md 2.4: an or-list of keys"""
     keys = ("usmf|C-3", "usrt|C-1", "usmf|C-1", "usmf|C-1", "usmf|nobody")
@@ -216,8 +233,26 @@ simple = st.sampled_from(sorted(VALUES)).flatmap(
         compared, st.just(column), st.sampled_from(sorted(COMPARE)), st.sampled_from(VALUES[column])
     )
 )
+
+
+def keyset(ways: tuple[str, str], company: str, number: str) -> Condition:
+    """What follows a key, or comes before it."""
+    way, last = ways
+    before, same = compared("dataAreaId", way, company), compared("dataAreaId", "eq", company)
+    inner = compared("InvoiceNumber", last, number)
+    text = f"({before[0]} or ({same[0]} and {inner[0]}))"
+    return text, lambda row: before[1](row) or (same[1](row) and inner[1](row))
+
+
+keysets = st.builds(
+    keyset,
+    # The last two are no keysets, but look like one.
+    st.sampled_from([("gt", "gt"), ("lt", "lt"), ("lt", "le"), ("lt", "gt"), ("gt", "le")]),
+    st.sampled_from(VALUES["dataAreaId"]),
+    st.sampled_from(VALUES["InvoiceNumber"]),
+)
 conditions = st.recursive(
-    simple,
+    st.one_of(simple, keysets),
     lambda inner: st.one_of(
         st.builds(lambda a, b: (f"({a[0]} and {b[0]})", lambda row: a[1](row) and b[1](row)), inner, inner),
         st.builds(lambda a, b: (f"({a[0]} or {b[0]})", lambda row: a[1](row) or b[1](row)), inner, inner),

@@ -1,7 +1,8 @@
 """Which stretch of an index a filter can match: equal values, a range, or a keyset.
 
 A keyset is how a client reads on after its last row, e.g. over (dataAreaId, CustomerAccount):
-`dataAreaId gt 'usmf' or (dataAreaId eq 'usmf' and CustomerAccount gt 'C-1')`.
+`dataAreaId gt 'usmf' or (dataAreaId eq 'usmf' and CustomerAccount gt 'C-1')`; and, with `lt` and `le`, how it ends with
+a certain row.
 """
 
 from collections.abc import Sequence
@@ -103,9 +104,11 @@ def _range(
     prefix, narrowed = low, 0
     for node in list(left):
         found = _simple(entity, node, rest[0])
-        after = _keyset(entity, node, rest) if found is None else None
-        if after is not None:
-            low = max(low, (*prefix, *after, LAST))
+        end = _keyset(entity, node, rest) if found is None else None
+        if end is not None:
+            operator, values = end
+            found_key = (*prefix, *values) if operator == "lt" else (*prefix, *values, LAST)
+            low, high = (max(low, found_key), high) if operator == "gt" else (low, min(high, found_key))
         elif found and found[0] == "gt":
             low = max(low, (*prefix, found[1], LAST))
         elif found and found[0] == "ge":
@@ -135,27 +138,32 @@ def _branches(node: Either) -> list[list[Node]]:
     return found
 
 
-def _keyset(entity: EntitySet, node: Node, columns: tuple[str, ...]) -> tuple[Any, ...] | None:
-    """The last key already read, when the condition is a keyset over these columns from the first on."""
+_WAY_THERE = {"gt": "gt", "lt": "lt", "le": "lt"}
+"""How a keyset compares its last column → how it compares the columns before, each in a branch of its own."""
+
+
+def _keyset(entity: EntitySet, node: Node, columns: tuple[str, ...]) -> tuple[str, tuple[Any, ...]] | None:
+    """(operator, key) when the condition is a keyset over these columns from the first on: what follows a key,
+    what comes before it, or that and the key itself."""
     if not isinstance(node, Either):
         return None
     branches = sorted(_branches(node), key=len)
     last = branches[-1]
-    values: list[Any] = []
+    found: list[tuple[str, Any]] = []
     for column in columns[: len(last)]:
-        found = [pair for part in last if (pair := _simple(entity, part, column))]
-        if len(found) != 1:
+        of_column = [pair for part in last if (pair := _simple(entity, part, column))]
+        if len(of_column) != 1:
             return None
-        values.append(found[0][1])
-    if len(values) != len(last):
-        return None
+        found += of_column
     # The short branches must be the same keys with the comparison moved forward, one for each length.
-    if [len(branch) for branch in branches] != list(range(1, len(last) + 1)):
+    if len(found) != len(last) or [len(branch) for branch in branches] != list(range(1, len(last) + 1)):
         return None
+    operator, values = found[-1][0], tuple(value for _, value in found)
     for branch in branches:
+        way = operator if branch is last else _WAY_THERE.get(operator, "")
         wanted = [(columns[at], "eq", values[at]) for at in range(len(branch) - 1)]
-        wanted.append((columns[len(branch) - 1], "gt", values[len(branch) - 1]))
+        wanted.append((columns[len(branch) - 1], way, values[len(branch) - 1]))
         for column, verb, value in wanted:
             if not any(_simple(entity, part, column) == (verb, value) for part in branch):
                 return None
-    return tuple(values)
+    return (operator, values) if operator in _WAY_THERE else None
