@@ -119,7 +119,9 @@ def _history(flow: Flow) -> dict[str, tuple[int, int]]:
     changes = list(told.order_by("-id").values_list("at", "after")[:CHANGES])
     found: dict[str, tuple[int, int]] = {}
     for name, since, until in _periods(changes):
-        runs = _scans(flow).filter(trigger="schedule", queued_at__gte=since, queued_at__lt=until)
+        runs = _scans(flow).filter(trigger="schedule", queued_at__gte=since)
+        if until is not None:
+            runs = runs.filter(queued_at__lt=until)
         bad = Q(state__in=[RunState.FAILED, RunState.LOST])
         counted = runs.aggregate(runs=Count("pk"), failed=Count("pk", filter=bad))
         before = found.get(name, (0, 0))
@@ -127,10 +129,10 @@ def _history(flow: Flow) -> dict[str, tuple[int, int]]:
     return found
 
 
-def _periods(changes: Sequence[tuple[datetime, dict[str, str]]]) -> list[tuple[str, datetime, datetime]]:
-    """(frequency, from, until), newest first; neighbours of the same name are one."""
-    periods: list[tuple[str, datetime, datetime]] = []
-    until = clock.now()
+def _periods(changes: Sequence[tuple[datetime, dict[str, str]]]) -> list[tuple[str, datetime, datetime | None]]:
+    """(frequency, from, until), newest first, which lasts still; neighbours of the same name are one."""
+    periods: list[tuple[str, datetime, datetime | None]] = []
+    until: datetime | None = None
     for at, after in changes:
         name = _named_by(after.get("words", ""))
         if periods and periods[-1][0] == name:
