@@ -116,6 +116,6 @@ def what_follows(change: Change, running: bool = False) -> str:
     if change is Change.SCAN:
         return f"The next run reads every record anyway and sends those that the change touches.{kept}"
     return (
-        "Runs of this flow read only what changed in the source: until a full read, older records keep what they have "
-        f"in the target.{kept}"
+        "Runs of this flow read only what changed in the source. The next one reads every record once, and sends those "
+        f"that the change touches.{kept}"
     )

@@ -153,21 +153,26 @@ def touched(flow: Flow, fields: Sequence[ExtraField], most: int = SAMPLE) -> Tou
     digest = digester(route.sent_version)
     ends = time.monotonic() + SAMPLE_SECONDS
     linked = CrossReference.objects.filter(flow=flow).exclude(sent_digest=None)
-    looked = changed = failing = 0
+    looked, changed, failing = set[str](), set[str](), set[str]()
     complete = True
     for page in route.source.read(flow.stream, "", ""):
-        rows = page.rows[: most - looked]
-        bodies, failed = _bodies(route, rows)
+        rows = page.rows[: most - len(looked)]
+        bodies = _bodies(route, rows)
         sent = dict(linked.filter(source_id__in=list(bodies)).values_list("source_id", "sent_digest"))
-        changed += sum(bytes_of(before) != digest(bodies[key]) for key, before in sent.items())
-        looked, failing = looked + len(rows), failing + failed
-        if len(rows) < len(page.rows) or (looked >= most and page.watermark is None) or time.monotonic() > ends:
-            complete = len(rows) == len(page.rows) and page.watermark is not None
+        # A read may give a record again (what changed while it went on): it counts once, as it was last.
+        looked |= bodies.keys()
+        changed -= bodies.keys()
+        changed |= {key for key, before in sent.items() if bytes_of(before) != digest(bodies[key].body)}
+        failing -= bodies.keys()
+        failing |= {key for key, body in bodies.items() if body.failing}
+        whole = len(rows) == len(page.rows)
+        if not whole or (len(looked) >= most and page.watermark is None) or time.monotonic() > ends:
+            complete = whole and page.watermark is not None
             break
-    of = linked.count()
-    if complete or not looked:
-        return Touched(changed, complete, looked, of, failing)
-    return Touched(round(changed * of / looked), False, looked, of, failing)
+    of, records = linked.count(), len(changed)
+    if not complete and looked:
+        records = round(records * of / len(looked))
+    return Touched(records, complete, len(looked), of, len(failing))
 
 
 def bytes_of(digest: Any) -> bytes:
@@ -175,10 +180,17 @@ def bytes_of(digest: Any) -> bytes:
     return digest.bytes if hasattr(digest, "bytes") else bytes(digest)
 
 
-def _bodies(route: Route, rows: Sequence[Row]) -> tuple[dict[str, bytes], int]:
-    """Key → what would be sent; and how many records lose a field of the site's own by a value."""
+class _Body(NamedTuple):
+    """What would be sent of a record; `failing` is whether it loses a field of the site's own by a value."""
+
+    body: bytes
+    failing: bool
+
+
+def _bodies(route: Route, rows: Sequence[Row]) -> dict[str, _Body]:
+    """By key; records that are not sent, or cannot be, are absent."""
     own = {one.name for one in route.extra}
-    bodies, failing = {}, 0
+    bodies = {}
     for row in rows:
         try:
             mapped = route.stream.map(row)
@@ -187,6 +199,6 @@ def _bodies(route: Route, rows: Sequence[Row]) -> tuple[dict[str, bytes], int]:
             payload, faults = route.inlet.encode(mapped.record, Known())
         except RecordError:
             continue
-        bodies[mapped.record.key] = payload.body
-        failing += any(fault.field in own for fault in (*mapped.faults, *faults))
-    return bodies, failing
+        failing = any(fault.field in own for fault in (*mapped.faults, *faults))
+        bodies[mapped.record.key] = _Body(payload.body, failing)
+    return bodies

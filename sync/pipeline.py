@@ -20,6 +20,7 @@ from sync import (
     backfills,
     breaker_watch,
     breakers,
+    catching_up,
     comparing,
     endings,
     feeds,
@@ -134,6 +135,7 @@ def _slice(lease: Lease, seconds: float | None) -> bool:
 
     mappings.note(flow.source)
     fields = mappings.kept_by(lease)
+    catching_up.with_fields(lease, fields)
     reading, sending = limits_for(flow.source, lease), limits_for(flow.target, lease)
     route = flows.open_route(flow, reading, sending, fields)
     died, narrow = poison.died(run), poison.narrowing(lease, route.inlet.batch)
