@@ -66,11 +66,16 @@ def not_trusted(system: str, request: str, error: Exception, url: str, repeatabl
     )
 
 
-def outcome_unknown(system: str, request: str, what: str) -> UnknownOutcomeError:
+def outcome_unknown(
+    system: str, request: str, what: str, reply: str = "", after: float | None = None
+) -> UnknownOutcomeError:
+    """`after` in seconds, where the system asks for a pause."""
     return UnknownOutcomeError(
         f"{what} The request had been sent; whether it was carried out is not known.",
         system=system,
         request=request,
+        reply=reply,
+        retry_after=after,
         remedy="Look in the target whether the records arrived before anything is sent again.",
     )
 
@@ -111,6 +116,22 @@ def cut_short(system: str, request: str, size: int, announced: str) -> Unavailab
     )
 
 
+def page_instead(reply: Reply, page: str, repeatable: bool) -> UnavailableError:
+    """A success that is a page for people: the system did not answer, somebody before it did (a proxy's maintenance
+    page). What it says of a request that may not be sent twice is nothing."""
+    said = f"{reply.system} answered {reply.status} with {page}."
+    if not repeatable:
+        return outcome_unknown(reply.system, reply.request, said, reply.excerpt())
+    return UnavailableError(
+        said,
+        system=reply.system,
+        request=reply.request,
+        reply=reply.excerpt(),
+        remedy="It is tried again by itself. If it lasts, check the connection's address, and which proxy, firewall or "
+        "sign-in page answers there.",
+    )
+
+
 def slow_down(reply: Reply, explained: str, wait: float) -> UnavailableError:
     """`wait` in seconds."""
     return UnavailableError(
@@ -135,7 +156,8 @@ def refused(reply: Reply, explained: str, repeatable: bool) -> ConnectorError:
         )
     if status >= 500 or status == 408:
         if not repeatable:
-            return outcome_unknown(system, reply.request, f"{system} answered {status}.")
+            after = retry_after(reply.headers)
+            return outcome_unknown(system, reply.request, f"{system} answered {status}.", explained, after)
         return UnavailableError(
             f"{system} is in trouble ({status}).",
             retry_after=retry_after(reply.headers),

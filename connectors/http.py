@@ -19,7 +19,7 @@ from connectors.addresses import check_address, public_https
 from connectors.base import Limits, Settings
 from connectors.bearer import Bearer
 from connectors.errors import ConnectorError, UnavailableError, UnknownOutcomeError
-from connectors.reply import Reply, retry_after
+from connectors.reply import Reply, page_of, retry_after
 from connectors.session import new_session, trusted_by
 
 __all__ = ["Bearer", "Http", "Reply", "retry_after"]
@@ -90,16 +90,19 @@ class Http:
         max_bytes: int | None = None,
         writes: bool = False,
         again: bool = False,
+        keyed: bool = False,
     ) -> Reply:
         """One call with its retries. 2xx and the statuses in `allow` come back as replies.
 
-        `repeatable=False` sends at most once: a lost answer raises UnknownOutcomeError. `max_bytes` is for a
-        document that is known to be large. A call that `writes` is counted each time that it leaves; `again` says
-        that one before it wrote the same.
+        `repeatable=False` sends at most once: a lost answer raises UnknownOutcomeError. `keyed` is for what the
+        system knows again by a key for a while only: it is repeated here, and UnknownOutcomeError says in the end that
+        it may have been carried out. `max_bytes` is for a document that is known to be large. A call that `writes` is
+        counted each time that it leaves; `again` says that one before it wrote the same.
         """
-        call = _Call(method, self._own(path), params, body, headers, repeatable, urgent, writes)
+        call = _Call(method, self._own(path), params, body, headers, repeatable, urgent, writes, keyed)
         largest = max_bytes or self._largest
         refreshed = False
+        lost: UnknownOutcomeError | None = None
         for attempt in range(1, self._attempts + 1):
             try:
                 reply = self._once(call, largest, again or attempt > 1)
@@ -107,15 +110,20 @@ class Http:
                     refreshed = True
                     self._renew()
                     reply = self._once(call, largest, True)
-                if 200 <= reply.status < 300 or reply.status in allow:
+                succeeded = 200 <= reply.status < 300
+                if succeeded and (page := page_of(reply.body)):
+                    raise failures.page_instead(reply, page, not call.doubtful)
+                if succeeded or reply.status in allow:
                     return reply
-                raise self._error(reply, repeatable)
-            except UnknownOutcomeError:
-                raise
+                raise self._error(reply, not call.doubtful)
             except UnavailableError as error:
+                if isinstance(error, UnknownOutcomeError):
+                    if not keyed:
+                        raise
+                    lost = error
                 wait = self._wait(error, attempt)
                 if attempt == self._attempts or wait > LONGEST_WAIT:
-                    raise
+                    raise (lost or error) from None
                 time.sleep(wait)
         raise AssertionError("the last attempt returns or raises")
 
@@ -133,11 +141,11 @@ class Http:
             with answer:
                 reply = self._reply(answer, self._read(answer, call.label, largest), call.label)
         except ConnectorError as error:
-            if isinstance(error, UnavailableError) and not call.repeatable:
+            if isinstance(error, UnavailableError) and call.doubtful:
                 raise failures.outcome_unknown(self.system, call.label, str(error)) from error
             raise
         except (requests.exceptions.RequestException, HTTPError, OSError) as error:
-            raise failures.on_the_way(self.system, call.label, error, call.repeatable) from None
+            raise failures.on_the_way(self.system, call.label, error, not call.doubtful) from None
         finally:
             self.limits.done(time.monotonic() - began)
         if self._observe:
@@ -165,7 +173,13 @@ class Http:
                 try:
                     with answer:
                         if 200 <= answer.status_code < 300 or answer.status_code in allow:
-                            yield from self._whole(answer, call.label)
+                            chunks = self._whole(answer, call.label)
+                            first = next(chunks, b"")
+                            if answer.status_code < 300 and (page := page_of(first)):
+                                raise failures.page_instead(self._reply(answer, first, call.label), page, True)
+                            if first:
+                                yield first
+                            yield from chunks
                             return
                         content = self._read(answer, call.label, self._largest)
                 finally:
@@ -223,8 +237,8 @@ class Http:
                 written.stayed(repeated)
             # Without the cause: it repeats the address with its query.
             if isinstance(error, requests.exceptions.SSLError):
-                raise failures.not_trusted(self.system, call.label, error, call.url, call.repeatable) from None
-            raise failures.on_the_way(self.system, call.label, error, call.repeatable) from None
+                raise failures.not_trusted(self.system, call.label, error, call.url, not call.doubtful) from None
+            raise failures.on_the_way(self.system, call.label, error, not call.doubtful) from None
 
     def _reply(self, answer: requests.Response, content: bytes, label: str) -> Reply:
         sent = answer.request
@@ -284,6 +298,12 @@ class _Call:
     repeatable: bool = True
     urgent: bool = False
     writes: bool = False
+    keyed: bool = False
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether a lost answer leaves it unknown what was done."""
+        return self.keyed or not self.repeatable
 
     @property
     def label(self) -> str:

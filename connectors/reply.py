@@ -1,6 +1,7 @@
 """A system's answer: read as a type, or shown without what nobody may read."""
 
 import math
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,11 @@ T = TypeVar("T")
 CLOCK_TOLERANCE = 120.0
 """Seconds by which two clocks may differ without a word: tokens and signatures are good for five minutes."""
 
+_PAGE = re.compile(
+    rb"(?:\xef\xbb\xbf)?(?>(?:\s|<\?xml[^<>]*>|<!--.*?-->)*)<(?:!doctype\s+html|html|head|body|title)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_TITLE = re.compile(rb"<title[^<>]{0,100}>([^<]{0,200})", re.IGNORECASE)
 LONGEST_ASKED = 86_400.0
 """Seconds: nobody means to be left alone for longer than a day."""
 
@@ -89,9 +95,18 @@ def sensible(seconds: float) -> float | None:
     return min(max(0.0, seconds), LONGEST_ASKED) if math.isfinite(seconds) else None
 
 
+def page_of(body: bytes) -> str:
+    """What to call a body that is an HTML page, with its title; empty where it is none. What the content says counts:
+    data is sent as `text/html` at times."""
+    if not _PAGE.match(body[:4_000]):
+        return ""
+    title = _TITLE.search(body[:4_000])
+    named = redaction.redacted(title[1].decode("utf-8", "replace").strip())[:80] if title else ""
+    return f"an HTML page titled {named!r}" if named else "an HTML page"
+
+
 def what_is_wrong(body: bytes, error: Exception | None) -> str:
-    start = body[:200].lstrip().lower()
-    if start.startswith((b"<!doctype html", b"<html")):
+    if page_of(body):
         return "an HTML page (a sign-in or firewall page?) where JSON was expected"
     if not body:
         return "an empty body"

@@ -22,14 +22,15 @@ class Events:
         self._asking = Lock()
 
     def send(self, batch: Sequence[Encoded]) -> Answer:
-        """Triggers one event for these contacts. Repeating is safe: Emarsys knows each `trigger_id` once.
+        """Triggers one event for these contacts. Repeating is safe for an hour: so long Emarsys knows a `trigger_id`.
 
-        Raises ConfigurationError where the event is unknown or nothing is attached to it.
+        Raises UnknownOutcomeError where no answer came, and ConfigurationError where the event is unknown or nothing
+        is attached to it.
         """
         name = batch[0].group
         number = self._number(name)
         body = b'{"key_id":"%b","contacts":[%b]}' % (self._key.encode(), b",".join([row.body for row in batch]))
-        reply = replies.write(self._http, "POST", f"event/{number}/trigger", body)
+        reply = replies.write(self._http, "POST", f"event/{number}/trigger", body, keyed=True)
         try:
             data = replies.accepted(reply)
         except BatchRefusedError:

@@ -63,18 +63,18 @@ def data(http: Http, method: str, path: str, body: Mapping[str, object] | None =
     return None if nobody and str(envelope(reply).code) == nobody else accepted(reply)
 
 
-def call(http: Http, method: str, path: str, body: bytes | None, writes: bool = False, again: bool = False) -> Reply:
+def call(http: Http, method: str, path: str, body: bytes | None, **options: Any) -> Reply:
     """One call whose refusals come back as replies; only a refused sign-in is an error at once."""
     headers = {"Content-Type": "application/json", "Accept": "application/json"}
-    reply = http.request(method, path, body=body, headers=headers, allow=REFUSALS, writes=writes, again=again)
+    reply = http.request(method, path, body=body, headers=headers, allow=REFUSALS, **options)
     if reply.status in (401, 403):
         raise not_permitted(reply)
     return reply
 
 
-def write(http: Http, method: str, path: str, body: bytes, again: bool = False) -> Reply:
-    """A call that writes records; `again` where one before it wrote them."""
-    return call(http, method, path, body, writes=True, again=again)
+def write(http: Http, method: str, path: str, body: bytes, again: bool = False, keyed: bool = False) -> Reply:
+    """A call that writes records; `again` where one before it wrote them, `keyed` where a later one would double."""
+    return call(http, method, path, body, writes=True, again=again, keyed=keyed)
 
 
 def accepted(reply: Reply) -> Any:

@@ -40,7 +40,7 @@ BILLION_LAUGHS = f'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY l0 "lol">{ENTITIES
 EXTERNAL = b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]><x>&e;</x>'
 
 BAD: Mapping[str, tuple[Answer, type[ConnectorError]]] = {
-    "html": (reply(200, b"<!DOCTYPE html><title>Sign in</title>ana.diaz@example.com"), UnexpectedReplyError),
+    "html": (reply(200, b"<!DOCTYPE html><title>Sign in</title>ana.diaz@example.com"), UnavailableError),
     "empty": (reply(200, b""), UnexpectedReplyError),
     "cut in the middle of a row": (reply(200, rows("x")[:-20], length=len(rows("x"))), UnavailableError),
     "cut, and the length is right": (reply(200, rows("x")[:-20]), UnexpectedReplyError),

@@ -301,7 +301,6 @@ def test_reading_goes_on_in_the_same_export_or_in_a_new_one(server: HTTPServer, 
 @pytest.mark.parametrize(
     "body",
     [
-        Response("<html>Please sign in</html>"),
         Response("Sorry, we are busy.\nCome back later."),
         Response("user_id,a,b,c\r\n1,C-1,,True\r\nTotal,,,1\r\n"),
         Response(b"user_id,a,b,c\r\n1,\xff\xfe,x,True\r\n"),
@@ -317,6 +316,16 @@ def test_a_download_that_is_no_export_is_never_taken_for_an_empty_one(
     Export(server, [])
     with pytest.raises(UnexpectedReplyError):
         changed(emarsys())
+
+
+def test_a_page_where_a_download_belongs_is_asked_for_again(
+    server: HTTPServer, emarsys: Open, slept: list[float]
+) -> None:
+    page = Response("<html>Back soon</html>")
+    server.expect_oneshot_request("/api/v3/export/2140/data").respond_with_response(page)
+    export = Export(server, CHANGES)
+    assert {one.key for one in changed(emarsys())} >= {"C-1", "C-2"}
+    assert len(export.started.asked) == 1
 
 
 @pytest.mark.parametrize(("status", "code"), [(404, 4005), (404, 4006), (410, 4003)])

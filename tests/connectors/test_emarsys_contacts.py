@@ -168,11 +168,28 @@ def test_an_adopted_contact_is_written_by_its_id_and_never_created(server: HTTPS
     assert "create_if_not_exists" not in put.asked[0].args
 
 
-def test_the_answer_is_read_as_html_is_not(server: HTTPServer, emarsys: Open) -> None:
-    Script(server, "PUT", "/contact/", Response("<html><title>Maintenance</title></html>"))
+MAINTENANCE = Response("<html><title>Maintenance</title></html>", content_type="application/json")
+
+
+def test_contacts_that_a_page_was_answered_to_are_sent_again(
+    server: HTTPServer, emarsys: Open, slept: list[float]
+) -> None:
+    put = Script(server, "PUT", "/contact/", MAINTENANCE, {"ids": ["7"]})
     sink = emarsys()
-    with pytest.raises(UnexpectedReplyError, match="HTML"):
+    assert outcomes(sink.send("customer", batch(sink, "C-1"), "key")) == [("usmf|C-1", "accepted", "7")]
+    assert put.sent[0] == put.sent[1]
+    put.answers = [MAINTENANCE]
+    with pytest.raises(UnavailableError, match="an HTML page titled 'Maintenance'"):
         sink.send("customer", batch(sink, "C-1"), "key")
+
+
+@pytest.mark.parametrize("body", [b"[]", b'"<html>"', b"{}", b"busy", b""])
+def test_an_answer_of_another_form_stops_at_once(server: HTTPServer, emarsys: Open, body: bytes) -> None:
+    put = Script(server, "PUT", "/contact/", Response(body, content_type="text/html"))
+    sink = emarsys()
+    with pytest.raises(UnexpectedReplyError):
+        sink.send("customer", batch(sink, "C-1"), "key")
+    assert len(put.asked) == 1
 
 
 def test_a_token_that_expires_is_renewed_once(server: HTTPServer, emarsys: Open) -> None:

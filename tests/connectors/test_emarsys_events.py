@@ -13,7 +13,14 @@ from werkzeug import Response
 
 from connectors.base import Effect, Known, Outcome
 from connectors.emarsys.mapping.order_event import LONGEST_TRIGGER_ID, trigger_id
-from connectors.errors import BatchRefusedError, ConfigurationError, ConnectorError, RecordError
+from connectors.errors import (
+    BatchRefusedError,
+    ConfigurationError,
+    ConnectorError,
+    RecordError,
+    UnavailableError,
+    UnknownOutcomeError,
+)
 from connectors.records import OrderEvent
 from tests.connectors.conftest import Open, emarsys_of
 from tests.connectors.test_emarsys_contacts import Script, anything, refused
@@ -154,6 +161,27 @@ def test_repeating_after_a_lost_answer_sends_the_same_trigger_ids(
     assert sink.send("order_event", encoded(sink, event()), "key").results[0].outcome is Outcome.ACCEPTED
     assert len(trigger.sent) == 2
     assert trigger.sent[0] == trigger.sent[1]
+
+
+CUT = Response(iter(["{"]), headers={"Content-Length": "500"})
+BUSY = Response("", 429, {"Retry-After": "2"})
+
+
+@pytest.mark.parametrize("answer", [Response("", 502), Response("<html>Back soon</html>"), CUT])
+def test_events_that_got_no_answer_may_have_been_told_whatever_a_repeat_met(
+    server: HTTPServer, emarsys: Open, slept: list[float], answer: Response
+) -> None:
+    Script(server, "GET", "/event", REGISTRY)
+    trigger = Script(server, "POST", "/event/111/trigger", answer, BUSY)
+    sink = emarsys()
+    with pytest.raises(UnknownOutcomeError) as raised:
+        sink.send("order_event", encoded(sink, event()), "key")
+    assert len(trigger.sent) == 4
+    assert raised.value.remedy
+    trigger.answers = [BUSY]
+    with pytest.raises(UnavailableError) as refused_for_now:
+        sink.send("order_event", encoded(sink, event()), "key")
+    assert not isinstance(refused_for_now.value, UnknownOutcomeError), "nothing was done"
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,35 @@ def test_an_answer_without_end_is_cut_by_size(server: HTTPServer) -> None:
         session(server, max_bytes=2**20).get("data")
 
 
+PAGES = [
+    b"<!DOCTYPE html><html>", b"\xef\xbb\xbf\r\n<HTML lang='en'>", b"<!-- a --><!-- 2 -->\n<html>", b"<head><title>x",
+    b'<?xml version="1.0"?><!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Strict//EN"><html/>',
+]  # fmt: skip
+DATA = [b'{"page":"<html>"}', b'"<html>"', b"name\n<html>\n", b'<?xml version="1.0"?><Edmx/>', b"<htmlish/>", b"<!-- ",
+        b"<!---->" * 10_000, b" " * 100_000, b""]  # fmt: skip
+
+
+@pytest.mark.parametrize("body", PAGES)
+def test_a_page_for_people_is_no_answer_of_the_system(server: HTTPServer, slept: list[float], body: bytes) -> None:
+    server.expect_request("/data").respond_with_data(body, content_type="application/json")
+    with pytest.raises(UnavailableError, match="an HTML page") as raised:
+        session(server).get("data")
+    assert not isinstance(raised.value, UnknownOutcomeError)
+    assert (len(server.log), raised.value.request) == (4, "GET /data")
+    with pytest.raises(UnavailableError, match="an HTML page"):
+        list(session(server).stream("GET", "data"))
+    with pytest.raises(UnknownOutcomeError, match="whether it was carried out is not known"):
+        session(server).request("POST", "data", body=b"1", repeatable=False)
+    assert len(server.log) == 4 + 4 + 1
+
+
+@pytest.mark.parametrize("body", DATA)
+def test_what_only_speaks_of_a_page_is_an_answer(server: HTTPServer, body: bytes) -> None:
+    server.expect_request("/data").respond_with_data(body, content_type="text/html")
+    assert session(server).get("data").body == body
+    assert b"".join(session(server).stream("GET", "data")) == body
+
+
 def test_a_slow_drip_is_cut_by_the_deadline(dripping: str, slept: list[float]) -> None:
     http = Http("erp", dripping, Unlimited(), deadline=0.3, attempts=1)
     started = time.monotonic()

@@ -44,7 +44,7 @@ def test_single_records_and_all_keys_can_be_asked_for(server: HTTPServer) -> Non
     assert "3 customers" in shop.check()
 
 
-@pytest.mark.parametrize("content", [b"\xff\xfe\x00", "<html>Sign in</html>", "name,email\nAna,a@example.com\n"])
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", "Sign in", "name,email\nAna,a@example.com\n"])
 def test_a_file_that_is_none_is_said_so(server: HTTPServer, content: str | bytes) -> None:
     shop = served(server, content)
     with pytest.raises(UnexpectedReplyError, match="answered 200"):

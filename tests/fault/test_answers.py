@@ -21,14 +21,13 @@ def whole(control: Control, number: int) -> None:
     }
 
 
-@pytest.mark.parametrize("kind", ["malformed", "html"])
-def test_a_page_that_is_no_page_fails_the_run_with_its_reason_and_the_next_run_goes_on(load: Load, kind: str) -> None:
+def test_a_page_that_is_no_page_fails_the_run_with_its_reason_and_the_next_run_goes_on(load: Load) -> None:
     control = load(people(35), **SMALL)
-    control.fault(kind, after=1, **SECOND_PAGE)
+    control.fault("malformed", after=1, **SECOND_PAGE)
     run = sync()
     assert run.state == "failed"
     assert {kind for kind, _, _ in open_issues()} == {"run_unexpected"}
-    assert ("HTML page" if kind == "html" else "JSON") in run.message
+    assert "JSON" in run.message
     done = len(control.all_contacts())
     assert 10 <= done < 35
     run = sync()
@@ -37,7 +36,23 @@ def test_a_page_that_is_no_page_fails_the_run_with_its_reason_and_the_next_run_g
     whole(control, 35)
 
 
-@pytest.mark.parametrize("kind", ["reset", "truncate", "timeout"])
+@pytest.mark.parametrize("where", [{**SECOND_PAGE, "after": 1}, {**WRITE, "after": 1}], ids=["read", "write"])
+def test_while_a_proxy_answers_with_its_page_the_run_waits_and_goes_on_by_itself(
+    load: Load, where: dict[str, Any]
+) -> None:
+    control = load(people(35), **SMALL)
+    control.fault("html", times=0, **where)
+    run = sync()
+    assert run.state == "waiting"
+    assert "an HTML page titled 'Unavailable'" in run.message
+    assert {kind for kind, _, _ in open_issues()} == {"run_unavailable"}
+    control.heal()
+    run = goes_on(run)
+    assert (run.state, open_issues(), sum(buckets(run).values())) == ("completed", set(), run.read)
+    whole(control, 35)
+
+
+@pytest.mark.parametrize("kind", ["reset", "truncate", "timeout", "html"])
 def test_a_page_that_breaks_off_is_asked_for_again(load: Load, kind: str) -> None:
     control = load(people(35), **SMALL)
     control.fault(kind, **SECOND_PAGE, **({"seconds": 0} if kind == "timeout" else {}))

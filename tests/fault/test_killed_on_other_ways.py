@@ -1,13 +1,15 @@
 """A worker killed while it tells events, writes consent or makes the feed: told once, written, never half published."""
 
 import signal
+from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from sync import runs
-from sync.models import CrossReference, Flow, ProductFeed, SyncRun
+from sync import clock, runs
+from sync.models import CrossReference, Flow, OpenSend, ProductFeed, SyncRun
 from tests.fault.conftest import Started
-from tests.sync.conftest import Control, _small_tables_are_emptied_by_delete, buckets, open_issues
+from tests.sync.conftest import Control, _small_tables_are_emptied_by_delete, buckets, goes_on, open_issues, worked
 from tests.systems.conftest import World, emulated, sync, world
 from tests.systems.test_dataverse_and_emarsys import guids
 
@@ -72,6 +74,30 @@ def test_an_event_whose_answer_was_lost_goes_out_again_under_its_key_and_counts_
     assert len(told) == len(set(told))
     assert len(control.requests("POST", "/trigger")) > 1
     assert open_issues() == set()
+
+
+@pytest.mark.parametrize(
+    "fault", [{"kind": "drop_after_accept"}, {"kind": "html"}, {"kind": "status", "code": 502}], ids=str
+)
+def test_an_event_without_an_answer_for_an_hour_is_not_told_a_second_time(world: World, fault: dict[str, Any]) -> None:
+    """Emarsys has forgotten its key by then."""
+    control = world("dynamics365")
+    sync("dynamics365.customer")
+    control.fault(**fault, system="emarsys", path="/event/.*trigger", times=0)
+    flow = Flow.objects.get(name="dynamics365.order_event")
+    runs.resume(flow, None)
+    run = runs.start(flow, ring=False)
+    assert run is not None
+    assert worked(run).state == "waiting"
+    sent = OpenSend.objects.count()
+    assert sent
+    control.heal()
+    told = len(control("GET", "emarsys/triggers"))
+    OpenSend.objects.update(first_sent_at=clock.now() - timedelta(minutes=61))
+    run = goes_on(run)
+    assert (run.state, run.unknown) == ("completed", sent)
+    assert len(control("GET", "emarsys/triggers")) == told
+    assert {kind for kind, _, _ in open_issues()} == {"unknown_event"}
 
 
 @pytest.mark.parametrize("point", POINTS)

@@ -363,6 +363,17 @@ def test_a_server_in_trouble_with_a_file_may_have_taken_it(load: Load) -> None:
     assert set(states().values()) == {"unknown"}
 
 
+def test_a_page_of_a_proxy_tells_nothing_of_a_file_and_the_run_goes_on(load: Load) -> None:
+    control = load(people(1), [invoice("SO-1", "C-1", A), invoice("SO-2", "C-1", B)], EMARSYS_SALES_BATCH="1")
+    sync()
+    control.fault("html", **UPLOAD)
+    run = sync("sale")
+    assert (run.state, sorted(states().values())) == ("waiting", ["accepted", "unknown"])
+    run = goes_on(run)
+    assert (run.state, len(control.requests("POST", "/sales-data/"))) == ("completed", 2)
+    assert {kind for kind, _, _ in open_issues()} == {"unknown_outcome"}
+
+
 def test_throttling_only_postpones(load: Load) -> None:
     control = load(people(1), [invoice("SO-1", "C-1", A)])
     sync()

@@ -61,6 +61,22 @@ def test_a_changed_flag_is_told_with_the_rows_version(server: HTTPServer, datave
     assert second == Gone(guid(2), "merged", guid(1))
 
 
+def test_a_page_of_a_proxy_is_not_taken_for_a_row_that_was_written(
+    server: HTTPServer, dataverse: Any, slept: list[float]
+) -> None:
+    api = WebApi(server, {"contacts": [contact(1)]})
+    sink = dataverse()
+    page = Response("<html><title>Back soon</title></html>")
+    left = [page]
+    api.before = lambda request: left.pop() if request.method == "PATCH" and left else None
+    [result] = send(sink, consent(1))
+    assert (result.outcome, len(api.patched)) == (Outcome.ACCEPTED, 1)
+    api.before = lambda request: page if request.method == "PATCH" else None
+    with pytest.raises(UnavailableError, match="an HTML page titled 'Back soon'"):
+        send(sink, consent(1, "yes"))
+    assert api.tables["contacts"][guid(1)]["donotbulkemail"] is True
+
+
 def test_contact_points_are_read_for_one_purpose_and_every_contact_with_the_address(
     server: HTTPServer, dataverse: Any
 ) -> None:
