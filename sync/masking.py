@@ -66,10 +66,11 @@ def _plain(value: object) -> str:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
-def shown(user: Any, team: str | Team, field: str, value: object) -> str:
-    """The text a person may see for a value; an absent value is a dash for everybody."""
+def shown(user: Any, team: str | Team, field: str, value: object, kind: Class | None = None) -> str:
+    """The text a person may see for a value; an absent value is a dash for everybody. `kind` is given where something
+    else than the field's name says what it is."""
     text = _plain(value)
-    if text == NOTHING or classify(field) is not Class.PERSONAL or unmasked(user, team):
+    if text == NOTHING or (kind or classify(field)) is not Class.PERSONAL or unmasked(user, team):
         return text
     return MASK
 

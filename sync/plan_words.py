@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sync import masking
+from sync import own_fields
 from sync.catalogue import OWNERS, Team
 from sync.models import SyncPlan
 from sync.models.plan import APPLIED, APPLYING, APPROVED, BUILDING, DISCARDED, EXPIRED, READY, SECOND_LOOK
@@ -85,7 +85,7 @@ def examples(plan: SyncPlan, user: Any) -> list[Shown]:
     team = OWNERS.get(plan.flow.entity, Team.OPERATIONS)
 
     def shown(field: str, value: str) -> str:
-        return masking.shown(user, team, field, value)
+        return own_fields.shown(user, team, plan.flow_id, field, value)
 
     return [
         Shown(

@@ -7,7 +7,7 @@ from typing import Any
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from sync import masking
+from sync import masking, own_fields
 from sync.models import SyncIssue
 
 DEPARTED = ("merged_customer", "archived_contactable")
@@ -54,11 +54,12 @@ def happened(user: Any, issue: SyncIssue) -> str:
 
 
 def values(user: Any, issue: SyncIssue) -> tuple[str, str]:
-    shown = masking.shown
-    return (
-        shown(user, issue.team, issue.field, issue.erp_value),
-        shown(user, issue.team, issue.field, issue.target_value),
-    )
+    erp, target = (_shown(user, issue, issue.field, value) for value in (issue.erp_value, issue.target_value))
+    return erp, target
+
+
+def _shown(user: Any, issue: SyncIssue, field: str, value: object) -> str:
+    return own_fields.shown(user, issue.team, issue.flow_id, field, value)
 
 
 def message(user: Any, issue: SyncIssue) -> str:
@@ -69,7 +70,7 @@ def message(user: Any, issue: SyncIssue) -> str:
     if issue.kind in DEPARTED:  # our own sentence of ids, which are no personal data
         return masking.without_addresses(text)
     of_a_record = bool(issue.source_id or issue.target_id)
-    if of_a_record and masking.classify(issue.field) is masking.Class.PERSONAL:
+    if of_a_record and own_fields.classify(user, issue.flow_id, issue.field) is masking.Class.PERSONAL:
         for value in (issue.erp_value, issue.target_value):
             text = text.replace(value, masking.MASK) if len(value) > 1 else text
     return masking.shown_text(user, issue.team, text)
@@ -107,8 +108,7 @@ def _compared(user: Any, issue: SyncIssue, line: dict[str, Any]) -> Compared:
     verdict = "same" if line.get("same") else "different"
     if verdict == "different" and (erp in ("", None)) != (target in ("", None)):
         verdict = "target_only" if erp in ("", None) else "erp_only"
-    shown = masking.shown
-    return Compared(label(field), shown(user, issue.team, field, erp), shown(user, issue.team, field, target), verdict)
+    return Compared(label(field), _shown(user, issue, field, erp), _shown(user, issue, field, target), verdict)
 
 
 def stored_fields(issue: SyncIssue) -> list[dict[str, Any]]:

@@ -1,13 +1,17 @@
 """A site's own columns on their whole way: from the emulated Dataverse and Prima to the emulated Emarsys."""
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.test import Client
+from django.urls import reverse
 
-from sync import field_checks, field_mappings, field_trials, pending, pipeline, plans, runs
-from sync.models import Flow, SyncRun
+from sync import addresses, field_checks, field_mappings, field_trials, pending, pipeline, plans, runs, triage
+from sync.models import Flow, SyncIssue, SyncRun
+from tests.admin.desk_records import person
 from tests.sync.conftest import Control, buckets, open_issues
 from tests.systems.conftest import World, command, sync
 
@@ -218,3 +222,144 @@ def test_only_a_run_that_reads_everything_counts_as_having_caught_up(shop: Shop)
     assert shop.sync().accepted == 4
     assert shop.held(KIND) == {1: "Him", 2: "Her"}
     assert shop.sync().read == 0
+
+
+def test_values_arrive_in_the_form_of_their_field(shop: Shop) -> None:
+    limit, day = ("1,250.50", shop.site.a_day) if shop.site.name == "prima" else (1250.5, shop.site.a_day)
+    shop.edit(1, limit=limit, since=day)
+    shop.settle()
+    rows = [
+        shop.row("limit", LIMIT, reader="money", rule="number", tolerance="0.01"),
+        shop.row("since", SINCE, reader="date", rule="date"),
+    ]
+    shown = field_trials.preview(shop.flow, field_checks.parsed(rows)[0], shop.keys[1])
+    assert [(one.value, one.target) for one in shown.fields] == [("1250.50", ""), ("1999-03-28", "")]
+    shop.in_force(*rows)
+    shop.sync()
+    assert {number: float(value) for number, value in shop.held(LIMIT).items()} == {1: 1250.5}
+    assert shop.held(SINCE) == {1: "1999-03-28"}
+    assert not shop.compare().findings
+    shop.set(1, LIMIT, "1250.51")
+    assert not shop.compare().findings, "within the tolerance"
+    shop.set(1, LIMIT, "1250.52")
+    shop.compare()
+    assert open_issues() == {("field_drift", shop.keys[1], "Limit")}
+
+
+def test_a_code_that_no_table_knows_is_named_and_the_customer_goes_on(shop: Shop) -> None:
+    him, her = shop.site.kinds
+    shop.edit(1, kind=her)
+    shop.edit(2, kind=him)
+    shop.settle()
+    row = shop.row("kind", KIND, reader="choice", table={str(him): "Him"}, personal=False)
+    told = shop.touched(row)
+    assert (told.failing, told.looked_at) == (1, 5)
+    shop.in_force(row)
+    run = shop.sync()
+    assert (run.accepted, run.rejected) == (told.records, 0)
+    assert shop.held(KIND) == {2: "Him"}
+    assert open_issues() == {("unreadable_value", shop.keys[1], "Kind of customer")}
+    shop.in_force(shop.kind())
+    shop.sync()
+    assert (shop.held(KIND), open_issues()) == ({1: "Her", 2: "Him"}, set())
+
+
+def test_a_comparison_finds_a_difference_and_a_retry_puts_it_right(shop: Shop) -> None:
+    him, her = shop.site.kinds
+    shop.edit(1, kind=him)
+    shop.edit(2, kind=her)
+    shop.in_force(shop.kind())
+    shop.settle()
+    shop.set(1, KIND, "HIM")
+    shop.set(2, KIND, "Somebody")
+    shop.compare()
+    assert open_issues() == {("field_drift", shop.keys[2], "Kind of customer")}
+    issue = SyncIssue.objects.get(source_id=shop.keys[2], state="open")
+    assert (issue.erp_value, issue.target_value) == ("Her", "Somebody")
+    shop.control.forget_requests()
+    triage.retry(issue, person("marketing"))
+    pipeline.work(SyncRun.objects.get(keys_only=True, state="queued").pk)
+    assert shop.held(KIND) == {1: "HIM", 2: "Her"}
+    assert open_issues() == set()
+    assert not shop.compare().findings
+
+
+def test_what_marketing_owns_is_compared_and_never_written(shop: Shop) -> None:
+    him, her = shop.site.kinds
+    shop.edit(1, kind=him, nickname="Sunny")
+    shop.edit(2, kind=her, nickname="Rainy")
+    shop.settle()
+    shop.set(1, COMPANY, "Sunny")
+    shop.set(2, COMPANY, "Blue")
+    theirs = shop.row("nickname", COMPANY, owner="marketing")
+    assert shop.touched(theirs).records == 0
+    told = shop.touched(theirs, shop.kind())
+    shop.in_force(theirs, shop.kind())
+    assert shop.sync().accepted == told.records == 5
+    shop.compare()
+    assert open_issues() == {("field_drift", shop.keys[2], "Company")}
+    shop.edit(2, nickname="Cloudy", kind=him)
+    shop.sync()
+    sync(shop.site.flow, full=True)
+    assert shop.held(COMPANY) == {1: "Sunny", 2: "Blue"}
+    assert shop.held(KIND) == {1: "Him", 2: "Him"}
+    assert open_issues() == {("field_drift", shop.keys[2], "Company")}
+    with pytest.raises(triage.RefusedError, match="Marketing owns"):
+        triage.retry(SyncIssue.objects.get(field="Company"), person("marketing"))
+
+
+def test_a_personal_field_is_masked_and_in_no_log_and_another_is_shown(
+    shop: Shop, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The field's name says nothing: `Company` is no personal word elsewhere in the console."""
+    caplog.set_level(logging.DEBUG)
+    him, her = shop.site.kinds
+    shop.edit(1, kind=him, nickname="Zebulon Quirke")
+    shop.edit(2, kind=her, nickname="Perpetua Vance")
+    shop.settle()
+    shop.in_force(shop.row("nickname", COMPANY), shop.kind())
+    plan = plans.ask(shop.flow, ring=False)
+    making = plans.making(plan)
+    assert making is not None
+    pipeline.work(making.pk)
+    command("apply", str(plan.pk))
+    assert shop.held(COMPANY) == {1: "Zebulon Quirke", 2: "Perpetua Vance"}
+    shop.set(1, COMPANY, "Someone Else")
+    shop.set(1, KIND, "Nobody")
+    shop.compare()
+    issues = {issue.field: issue for issue in SyncIssue.objects.filter(state="open")}
+    assert set(issues) == {"Company", "Kind of customer"}
+
+    pages = [
+        reverse("admin:sync_syncissue_changelist"),
+        *(reverse("admin:sync_syncissue_change", args=[issue.pk]) for issue in issues.values()),
+        reverse("admin:sync_syncplan_change", args=[plan.pk]),
+        reverse("admin:sync_syncrun_change", args=[SyncRun.objects.latest("pk").pk]),
+        addresses.mapping(shop.flow),
+    ]
+    seen = "".join(page(signed_in("viewer"), url) for url in pages)
+    allowed = "".join(page(signed_in("marketing"), url) for url in pages[:3])
+    for name in ("Zebulon Quirke", "Someone Else", "Perpetua Vance"):
+        assert name not in seen
+    assert "Zebulon Quirke" in allowed
+    assert "Someone Else" in allowed
+    assert "ERP Him · Emarsys Nobody" in seen, "what is not personal, everybody may see"
+
+    triage.retry(issues["Company"], person("marketing"))
+    pipeline.work(SyncRun.objects.get(keys_only=True, state="queued").pk)
+    assert shop.held(COMPANY)[1] == "Zebulon Quirke"
+    told = capsys.readouterr()
+    for name in ("Zebulon", "Someone", "Perpetua"):
+        assert name not in caplog.text + told.out + told.err
+
+
+def signed_in(role: str) -> Client:
+    client = Client(headers={"accept": "text/html"})
+    client.force_login(person(role))
+    return client
+
+
+def page(client: Client, url: str) -> str:
+    answer = client.get(url)
+    assert answer.status_code == 200, url
+    return str(answer.content.decode())
