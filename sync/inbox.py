@@ -30,6 +30,10 @@ KEPT_HEADERS = ("content-type", "user-agent")
 KEPT_PREFIXES = ("x-ms-",)
 BATCH = 1_000
 """Messages that are looked at in one transaction."""
+OTHERS = "It names other records than an earlier message with the same id"
+UNNAMED = "It names no record of a flow that runs here."
+LOOKED_THROUGH = 10_000
+"""The newest messages that are told when nothing was found under what they name."""
 _LOCKED = "55P03"
 """PostgreSQL's word for a row that another worker has locked."""
 
@@ -37,17 +41,34 @@ _LOCKED = "55P03"
 def receive(connection: str, body: bytes, headers: Mapping[str, str]) -> tuple[InboxEvent, bool]:
     """Keeps the message; (its row, whether it is new). A repeat is counted on the row that is there.
 
-    The system's id of the event is read here already, so that a repeat with another body is one, too.
+    The system's id of the event is read here already, so that a repeat with another body is one, too; what names
+    other records under an id that was used before is a message of its own.
     """
     event = row(connection, body, headers)
+    kept, new = _kept_as(event)
+    if new or not event.keys or event.keys == kept.keys:
+        return _counted(kept, new, event), new
+    event.event_id = fitting_key(f"{kept.event_id}#{sha256(repr(event.keys).encode()).hexdigest()[:8]}", 100)
+    event.message = f"{OTHERS} (message {kept.pk})."
+    kept, new = _kept_as(event)
+    return _counted(kept, new, event), new
+
+
+def _kept_as(event: InboxEvent) -> tuple[InboxEvent, bool]:
     try:
         with transaction.atomic():
             event.save(force_insert=True)
         return event, True
     except IntegrityError:
-        found = InboxEvent.objects.filter(connection=connection, event_id=event.event_id)
-        found.update(repeats=F("repeats") + 1, repeated_at=event.received_at)
-        return found.get(), False
+        return InboxEvent.objects.get(connection=event.connection, event_id=event.event_id), False
+
+
+def _counted(kept: InboxEvent, new: bool, event: InboxEvent) -> InboxEvent:
+    if not new:
+        seen = {"repeats": F("repeats") + 1, "repeated_at": event.received_at}
+        InboxEvent.objects.filter(pk=kept.pk).update(**seen)
+        kept.refresh_from_db()
+    return kept
 
 
 def row(connection: str, body: bytes, headers: Mapping[str, str]) -> InboxEvent:
@@ -185,9 +206,7 @@ def _look(batch: _Batch) -> None:
     for event in batch.events:
         if event.keys or _reads(event, batch):
             named = _ask(event, batch)
-            batch.end(
-                event, DONE if named else IGNORED, "" if named else "It names no record of a flow that runs here."
-            )
+            batch.end(event, DONE if named else IGNORED, event.message if named else UNNAMED)
     for flow, keys in batch.asked.items():
         pending.ask(flow, sorted(keys), "event", urgent=True)  # sorted: two workers never wait for each other
     InboxEvent.objects.bulk_update(batch.read_now, ["keys"], batch_size=200)
@@ -219,9 +238,25 @@ def _ask(event: InboxEvent, batch: _Batch) -> bool:
     asked = False
     for stream, keys in event.keys.items():
         for flow in batch.flows.get((event.connection, stream), ()) if keys else ():
-            batch.asked[flow].update(dict.fromkeys(keys))
-            asked = True
+            possible = [key for key in keys if pending.possible(key)]
+            batch.asked[flow].update(dict.fromkeys(possible))
+            asked = asked or bool(possible)
     return asked
+
+
+def not_found(flow: Flow, keys: Sequence[str]) -> None:
+    """Says in the messages that named these keys that the source has nothing there."""
+    missing = set(keys)
+    if not missing:
+        return
+    done = InboxEvent.objects.filter(connection=flow.source, state=DONE).order_by("-id")
+    told: dict[str, list[int]] = defaultdict(list)
+    for pk, named in done.values_list("pk", "keys")[:LOOKED_THROUGH]:
+        for key in missing.intersection(named.get(flow.stream, ())):
+            told[key].append(pk)
+    for key, ids in told.items():
+        said = f"Nothing was found under {key} when {flow.name} read it."
+        InboxEvent.objects.filter(pk__in=ids).update(message=cleaned(said, 300))
 
 
 def _late(events: Sequence[InboxEvent]) -> set[int]:

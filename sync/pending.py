@@ -41,9 +41,14 @@ def why_they_wait(flow: Flow) -> str:
 
 def note(flow: Flow, keys: Sequence[str], reason: str, user: Any = None, urgent: bool = False) -> None:
     now, asked_by = clock.now(), user.pk if user else None
-    found = [key for key in dict.fromkeys(keys) if len(key) <= 200 and storable(key)]  # no record has another key
+    found = [key for key in dict.fromkeys(keys) if possible(key)]
     rows = [(flow.pk, key, reason, asked_by, urgent, None, now) for key in found]
     storage.upsert(AT_ONCE if urgent else TABLE, rows)
+
+
+def possible(key: str) -> bool:
+    """Whether a record can have this key: a link holds no other."""
+    return len(key) <= 200 and storable(key)
 
 
 def due(flow: Flow) -> dict[str, str]:

@@ -16,7 +16,7 @@ from django.db.models import F
 
 from connectors.base import Effect, Page, Row
 from connectors.errors import ConnectorError, RecordError
-from sync import breaker_watch, clock, issues, ledger, parts, pending, value
+from sync import breaker_watch, clock, inbox, issues, ledger, parts, pending, value
 from sync.catalogue import Bucket
 from sync.crashpoints import crashpoint
 from sync.delivery import BY_EFFECT, PageResult, Way, Work
@@ -174,7 +174,8 @@ class Slice:
     def pending(self) -> bool:
         """Looks at the next keys that somebody asked for; False when there are none."""
         flow, since = self.route.flow, clock.now()
-        keys = list(pending.due(flow))
+        reasons = pending.due(flow)
+        keys = list(reasons)
         if not keys:
             return False
         self.settle()
@@ -182,12 +183,13 @@ class Slice:
             keys = keys[: self.narrow.size]
             self.narrow.trying(keys)
         with self.hurry(pending.urgent(flow)):
-            self._look_at(keys, since)
+            self._look_at(keys, since, {key for key in keys if reasons[key] == "event"})
         if self.narrow:
             self.narrow.trying([])
         return True
 
-    def _look_at(self, keys: Sequence[str], since: datetime) -> None:
+    def _look_at(self, keys: Sequence[str], since: datetime, told: set[str]) -> None:
+        """`told` are the keys that a message named."""
         flow = self.route.flow
         found: set[str] = set()
         for page in self.route.source.fetch(flow.stream, keys):
@@ -201,7 +203,9 @@ class Slice:
             pending.done(flow, keys, since)
             if self.lease.run.divided:
                 parts.again(self.lease.run, keys)
-            issues.not_found(flow, [key for key in keys if key not in found])
+            missing = [key for key in keys if key not in found]
+            issues.not_found(flow, missing)
+            inbox.not_found(flow, [key for key in missing if key in told])
             issues.looked_at(flow, keys)
         crashpoint("after_pending_done")
 

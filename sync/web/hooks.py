@@ -23,7 +23,8 @@ LARGEST = 1_000_000
 @login_not_required
 @require_POST
 def hook(request: HttpRequest, connection: str) -> HttpResponse:
-    """202 once the message is kept. 404 for whoever has no key tells nothing about which connections there are."""
+    """202 once the message is kept, 400 where it came incomplete. 404 for whoever has no key tells nothing about which
+    connections there are."""
     connection = connection.lower()
     try:
         allowed = _may(request, connection)
@@ -40,6 +41,8 @@ def hook(request: HttpRequest, connection: str) -> HttpResponse:
     body = request.read(LARGEST + 1)
     if len(body) > LARGEST:
         return JsonResponse({"error": f"more than {LARGEST} bytes"}, status=413)
+    if len(body) < length:  # the connection broke: whoever sent it shall send it again
+        return JsonResponse({"error": f"{length} bytes were announced, {len(body)} came"}, status=400)
     headers = {name.lower(): value for name, value in request.headers.items()}
     event, new = inbox.receive(connection, body, headers)
     if new:

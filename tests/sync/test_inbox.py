@@ -2,14 +2,19 @@
 
 import base64
 import json
+from io import BytesIO
 from typing import Any
 
 import pytest
-from django.test import Client
+from django.core.handlers.wsgi import WSGIRequest
+from django.test import Client, RequestFactory
 
 from sync import inbox, tasks
 from sync.models import Flow, InboxEvent, PendingKey, SyncRun
+from sync.web.hooks import hook
+from tests.sync.conftest import Load, emulators, load, people, sync, worked
 
+__all__ = ["emulators", "load"]
 pytestmark = pytest.mark.django_db(transaction=True)
 KEY = "a-webhook-key"
 POSTED = {
@@ -60,6 +65,48 @@ def test_a_repeat_is_counted_and_does_nothing(sales: Flow) -> None:
     assert again.status_code == 200
     assert again.json()["status"] == "repeat"
     assert InboxEvent.objects.get().repeats == 1
+    assert not PendingKey.objects.exists()
+
+
+def test_an_id_that_comes_again_for_another_record_is_a_message_of_its_own(sales: Flow) -> None:
+    other = {**POSTED, "InvoiceId": "CIV-000778"}
+    assert [post().status_code, post(other).status_code] == [202, 202]
+    assert set(PendingKey.objects.values_list("key", flat=True)) == {"usmf|CIV-000777", "usmf|CIV-000778"}
+    first, second = InboxEvent.objects.order_by("pk")
+    assert (second.state, second.message) == (
+        "done", f"It names other records than an earlier message with the same id (message {first.pk})."
+    )  # fmt: skip
+    assert [post().status_code, post(other).status_code] == [200, 200]
+    assert list(InboxEvent.objects.order_by("pk").values_list("repeats", flat=True)) == [1, 1]
+
+
+def test_a_message_that_came_incomplete_is_not_kept() -> None:
+    """Its connection broke: sent again as a whole, it is the first of its kind."""
+    data = json.dumps(POSTED).encode()
+    asked = RequestFactory().post("/hooks/dynamics365", data, "application/json", headers={"X-Webhook-Key": KEY})
+    cut = WSGIRequest({**asked.environ, "wsgi.input": BytesIO(data[:-20])})
+    assert hook(cut, "dynamics365").status_code == 400
+    assert not InboxEvent.objects.exists()
+    assert post().status_code == 202
+
+
+def test_a_key_that_no_record_can_have_is_ignored(sales: Flow) -> None:
+    assert post({**POSTED, "InvoiceId": "C" * 300}).status_code == 202
+    event = InboxEvent.objects.get()
+    assert (event.state, event.message) == ("ignored", "It names no record of a flow that runs here.")
+    assert not PendingKey.objects.exists()
+
+
+def test_a_message_about_a_record_that_is_not_there_says_so(load: Load) -> None:
+    load(people(3))
+    sync()
+    changed = {"BusinessEventId": "CustomerChangedBusinessEvent", "BusinessEventLegalEntity": "USMF"}
+    for number, account in enumerate(("C-1", "C-99"), 1):
+        post({**changed, "EventId": f"e{number}", "CustomerAccount": account})
+    worked(SyncRun.objects.get(state="queued"))
+    assert dict(InboxEvent.objects.values_list("event_id", "message")) == {
+        "e1": "", "e2": "Nothing was found under usmf|C-99 when dynamics365.customer read it.",
+    }  # fmt: skip
     assert not PendingKey.objects.exists()
 
 
