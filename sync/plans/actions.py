@@ -30,9 +30,10 @@ def of(one: Leaving) -> Action:
     return Action.CHANGE if one.target_id else Action.CREATE
 
 
-def content(one: Leaving, digest: Digest) -> bytes:
-    """What a record's payload is known by, with the group that decides how the target reads it."""
-    return digest(one.payload.group.encode() + b"\0" + one.payload.body)
+def content(one: Leaving, digest: Digest, standing: bytes = b"") -> bytes:
+    """What a record's payload is known by, with the group that decides how the target reads it, and with what it
+    would write over there."""
+    return digest(one.payload.group.encode() + b"\0" + one.payload.body + (b"\0" + standing if standing else b""))
 
 
 def departure(candidate: Candidate, digest: Digest) -> bytes:

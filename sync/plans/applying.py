@@ -9,6 +9,7 @@ from sync.delivery.page import Candidate, Departing, Gate, T
 from sync.plans import actions, pages
 from sync.plans.actions import Action
 from sync.plans.asked import OfPlan
+from sync.plans.differences import as_wanted, seen_there, standing
 from sync.plans.register import Register
 
 
@@ -27,10 +28,16 @@ class Applying(OfPlan):
         self.others_departing, self.departing = self.departing, self._going_as_planned
 
     def _as_planned(self, work: Work, leaving: Sequence[T], result: PageResult) -> Sequence[T]:
+        """Both sides count: what would be sent, and what it would write over. Where the target has it already, as an
+        earlier try has sent it, sending it again changes nothing."""
         agreed: list[T] = []
+        found = seen_there(work.route, [one for one in leaving if one.candidate.key in self.register])
         for one in leaving:
             key = one.candidate.key
-            if self.register.get(key) == actions.mark(actions.of(one), actions.content(one, self.digest)):
+            there = found.get(key)
+            content = actions.content(one, self.digest, standing(work.route, one, there))
+            as_planned = self.register.get(key) == actions.mark(actions.of(one), content)
+            if as_planned or (key in self.register and as_wanted(work.route, one, there)):
                 agreed.append(one)
             else:
                 result.put(Bucket.EXCLUDED, key)

@@ -22,7 +22,7 @@ from sync.models import SyncPlanPage
 from sync.plans import actions, pages
 from sync.plans.actions import Action
 from sync.plans.asked import OfPlan
-from sync.plans.differences import Example, difference, example, seen_there
+from sync.plans.differences import Example, difference, example, seen_there, standing
 from sync.plans.pages import Planned
 from sync.plans.register import Register
 
@@ -78,11 +78,12 @@ class Building(OfPlan):
     def _keep(self, work: Work, leaving: Sequence[T], result: PageResult) -> Sequence[T]:
         """Everything stays here; what would have left is planned."""
         fresh: list[T] = []
+        there = seen_there(work.route, leaving)
         for one in leaving:
             key = one.candidate.key
-            if self._plan(Planned(actions.of(one), actions.content(one, self.digest), key), result):
+            content = actions.content(one, self.digest, standing(work.route, one, there.get(key)))
+            if self._plan(Planned(actions.of(one), content, key), result):
                 fresh.append(one)
-        there = seen_there(work.route, fresh)
         for one in fresh:
             self._describe(work, one, there.get(one.candidate.key))
         return []

@@ -39,6 +39,23 @@ def seen_there(route: Route, leaving: Sequence[Leaving]) -> Mapping[str, Observe
     return found
 
 
+def standing(route: Route, one: Leaving, there: Observed | None) -> bytes:
+    """What would be written over, as far as the target can be read."""
+    return repr(_now(route, one, there)).encode("utf-8", "surrogatepass") if there and there.fields else b""
+
+
+def as_wanted(route: Route, one: Leaving, there: Observed | None) -> bool:
+    """Whether the target shows what would be sent: sent again it changes nothing."""
+    if there is None or route.inlet.expected is None:
+        return False
+    return all(same for *_, same in compare(route.inlet.expected(one.payload), there.fields))
+
+
+def _now(route: Route, one: Leaving, there: Observed) -> list[tuple[str, str]]:
+    assert route.inlet.expected is not None, "only such are looked at"
+    return [(name, target) for name, _, target, _ in compare(route.inlet.expected(one.payload), there.fields)]
+
+
 def difference(route: Route, one: Leaving, there: Observed | None) -> list[dict[str, Any]]:
     """Every field that would be written, with what stands there now."""
     if route.inlet.effect is Effect.REPLACE:

@@ -68,6 +68,26 @@ def test_what_changed_since_the_plan_is_named_and_not_sent(load: Load) -> None:
     assert [contacts[f"C-{n}"]["1"] for n in (1, 2, 3)] == ["Planned", "Later", "Later"]
 
 
+def test_what_changed_in_the_target_since_the_plan_is_named_and_not_sent(load: Load) -> None:
+    control = load(people(4))
+    sync()
+    for number in range(1, 5):
+        control.customer(f"C-{number}", AddressCity="Planned")
+    found = plan()
+    there = {key: contact["id"] for key, contact in control.contacts().items()}
+    control("PATCH", f"emarsys/contacts/{there['C-1']}", {"11": "By a colleague"})
+    control("PATCH", f"emarsys/contacts/{there['C-2']}", {"11": "Planned"})
+    control("DELETE", f"emarsys/contacts/{there['C-3']}")
+    run = apply(found)
+    assert set(found.outcome["changed"]["examples"]) == {"usmf|C-1", "usmf|C-3"} == set(keys(run, "kept_back"))
+    assert buckets(run) == {"accepted": 2, "excluded": 2}, "one has what was planned already"
+    assert {key: contact["11"] for key, contact in control.contacts().items()} == {
+        "C-1": "By a colleague", "C-2": "Planned", "C-4": "Planned",
+    }  # fmt: skip
+    sync()
+    assert {contact["11"] for contact in control.contacts().values()} == {"Planned"}
+
+
 def test_the_watermark_never_moves_over_what_was_kept_back(monkeypatch: pytest.MonkeyPatch) -> None:
     asked, erp, platform = connect(monkeypatch, "customer", Effect.UPSERT)
     erp.rows = [{"key": "a", "account": "a"}]
