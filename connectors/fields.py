@@ -158,6 +158,16 @@ def money(value: object, field: str) -> Decimal:
     return amount
 
 
+def price_of_one(price: Decimal, pieces: Decimal, field: str) -> Decimal:
+    """Of a price for so many pieces (not none), to six places. Raises RecordError where that is no amount."""
+    try:
+        return round(money(price / pieces, field), 6)
+    except ArithmeticError as error:
+        raise RecordError(
+            "invalid_amount", field, "No price of one piece follows from it.", f"{pieces}"[:60]
+        ) from error
+
+
 def day(value: object, field: str) -> date | None:
     """The date part of an ISO date or date-time, never converted; 1900-01-01 and before mean empty."""
     cleaned = text(value) if not isinstance(value, str) or value[:1] <= " " else value

@@ -113,6 +113,7 @@ class Finance:
         changed = self._settings.text("CONTACT_MOMENT_FIELD").strip()
         optional = (*contacts.OPTIONAL, *([changed] if changed else []))
         table = self._tenant.table("CONTACTS", contacts.REQUIRED, optional)
+        self._tenant.demand("CONTACTS", table, contacts.MAPPED)
         return Scan(
             table,
             table.order(COMPANY, "ContactPersonId"),
@@ -195,7 +196,9 @@ class Finance:
         return Window(headers, days, open_days, tuple(listed(self._settings.text("OPEN_STATUSES"))) if statuses else ())
 
     def _orders(self) -> Reader:
-        documents = self._order_documents(orders.STATUS, orders.LINE_MAPPED)
+        documents = self._order_documents((*orders.STATUS, *orders.TOTALS), (*orders.LINE_MAPPED, *orders.PRICES))
+        if documents.lines is None or not documents.lines.has(orders.CURRENCY):
+            self._tenant.demand("ORDERS", documents.headers, [orders.CURRENCY])
         return Orders(documents, self._voided(), self._window(documents.headers, True), self._keys)
 
     def _order_status(self) -> Reader:
@@ -214,6 +217,9 @@ class Finance:
         within = listed(self._settings.text("RETURN_LINE_KEY"))
         optional = [name for name in return_columns.LINE_OPTIONAL if name not in within]
         lines = self._tenant.table("RETURN_LINES", (*return_columns.LINE_REQUIRED, *within), optional)
+        self._tenant.demand("RETURNS", headers, return_columns.HEADER_MAPPED)
+        self._tenant.demand("RETURN_LINES", lines, return_columns.LINE_MAPPED)
+        self._tenant.demand_one("RETURN_LINES", lines, return_columns.QUANTITIES)
         documents = Documents(headers, lines, "ReturnOrderNumber", within)
         return DocumentScan(documents, self._keys, return_columns.return_key(self._keys))
 

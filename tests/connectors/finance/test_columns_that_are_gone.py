@@ -18,6 +18,10 @@ GONE = [
     ("order", "SalesOrderHeadersV2", "SalesOrderStatus", "ORDERS"),
     ("order", "SalesOrderLines", "OrderedSalesQuantity", "ORDER_LINES"),
     ("order", "SalesOrderLines", "SalesOrderLineStatus", "ORDER_LINES"),
+    ("order", "SalesOrderHeadersV2", "AreTotalsCalculated", "ORDERS"),
+    ("order", "SalesOrderHeadersV2", "OrderTotalDiscountAmount", "ORDERS"),
+    ("order", "SalesOrderLines", "LineAmount", "ORDER_LINES"),
+    ("order", "SalesOrderLines", "SalesPriceQuantity", "ORDER_LINES"),
     ("order_status", "SalesOrderHeadersV2", "OrderCreationDateTime", "ORDERS"),
     ("order_status", "SalesOrderHeadersV2", "SalesOrderStatus", "ORDERS"),
     ("order_event", "SalesOrderHeadersV2", "SalesOrderProcessingStatus", "ORDERS"),
@@ -25,6 +29,14 @@ GONE = [
     ("order_event", "SalesOrderLines", "SalesOrderLineStatus", "ORDER_LINES"),
     ("order_event", "PackingSlipTrackingInformation", "TrackingURL", "TRACKING"),
     ("product", "ReleasedProductsV2", "SalesPrice", "PRODUCTS"),
+    ("contact", "ContactsV2", "PrimaryEmailAddress", "CONTACTS"),
+    ("contact", "ContactsV2", "AssociatedPartyNumber", "CONTACTS"),
+    ("contact", "ContactsV2", "IsInactive", "CONTACTS"),
+    ("return", "ReturnOrderHeaders", "ReturnOrderStatus", "RETURNS"),
+    ("return", "ReturnOrderHeaders", "CustomerReturnReasonCode", "RETURNS"),
+    ("return", "ReturnOrderLines", "ReferenceNumber", "RETURN_LINES"),
+    ("return", "ReturnOrderLines", "LineAmount", "RETURN_LINES"),
+    ("return", "ReturnOrderLines", "ReturnStatus", "RETURN_LINES"),
 ]
 
 
@@ -76,6 +88,33 @@ def test_a_currency_is_enough_on_one_side_of_an_invoice(company: Company) -> Non
     without(company, ("SalesInvoiceV2Lines", "CurrencyCode"), ("SalesInvoiceHeadersV2", "CurrencyCode"))
     with pytest.raises(ConfigurationError, match="SalesInvoiceHeadersV2 has no column CurrencyCode any more"):
         rows(company.source(), "sale")
+
+
+def test_a_currency_is_enough_on_one_side_of_an_order(company: Company) -> None:
+    without(company, ("SalesOrderLines", "CurrencyCode"))
+    assert rows(company.source(), "order") > 0
+    company.control("DELETE", "faults")
+    without(company, ("SalesOrderHeadersV2", "CurrencyCode"))
+    assert rows(company.source(), "order") > 0
+    company.control("DELETE", "faults")
+    without(company, ("SalesOrderLines", "CurrencyCode"), ("SalesOrderHeadersV2", "CurrencyCode"))
+    with pytest.raises(ConfigurationError, match="SalesOrderHeadersV2 has no column CurrencyCode any more"):
+        rows(company.source(), "order")
+
+
+def test_what_only_the_totals_of_orders_need_does_not_stop_their_states(company: Company) -> None:
+    without(company, ("SalesOrderHeadersV2", "OrderTotalAmount"), ("SalesOrderLines", "LineAmount"))
+    assert rows(company.source(), "order_status") > 0
+    assert rows(company.source(), "order_event") > 0
+
+
+def test_a_returned_quantity_has_one_of_two_names(company: Company) -> None:
+    without(company, ("ReturnOrderLines", "ReturnedSalesQuantity"))
+    assert rows(company.source(), "return") > 0
+    company.control("DELETE", "faults")
+    without(company, ("ReturnOrderLines", "ReturnedSalesQuantity"), ("ReturnOrderLines", "ReturnSalesQuantity"))
+    with pytest.raises(ConfigurationError, match="ReturnSalesQuantity, ReturnedSalesQuantity any more"):
+        rows(company.source(), "return")
 
 
 def test_an_article_is_named_by_either_of_two_columns(company: Company) -> None:

@@ -58,3 +58,13 @@ def test_a_spoilt_value_at_any_depth_is_mapped_or_refused(finance: Open, stream:
         except RecordError:
             continue
         assert read(raw) == found  # the same bytes give the same record
+
+
+@pytest.mark.parametrize(("stream", "path"), [("order", ("lines", 0)), ("product", ("header",))])
+def test_a_price_for_a_number_of_pieces_that_cannot_be_is_refused(
+    finance: Open, stream: str, path: tuple[Any, ...]
+) -> None:
+    row = next(case["row"] for case in json.loads((SAMPLES / f"{stream}.json").read_text()) if "row" in case)
+    row = spoilt(spoilt(row, (*path, "SalesPriceQuantity"), "1e-999999"), (*path, "SalesPrice"), 12)
+    with pytest.raises(RecordError, match="price of one piece"):
+        finance(AUTH="none").streams[stream].map(json.dumps(row).encode())

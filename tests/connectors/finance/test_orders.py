@@ -166,8 +166,9 @@ def test_enum_literals_are_qualified_as_the_metadata_says(system: ODataServer, f
     text = ("dataAreaId", "SalesOrderNumber", "OrderingCustomerAccountNumber")
     names = {**dict.fromkeys(text, "Edm.String"),
              "OrderCreationDateTime": "Edm.DateTimeOffset", "SalesOrderStatus": "Contoso.Custom.Status"}  # fmt: skip
+    names |= dict.fromkeys(orders.TOTALS, "Edm.Decimal")
     properties = "".join(f'<Property Name="{name}" Type="{kind}"/>' for name, kind in names.items())
-    of_line = (*("dataAreaId", "SalesOrderNumber", "InventoryLotId"), *orders.LINE_MAPPED)
+    of_line = ("dataAreaId", "SalesOrderNumber", "InventoryLotId", "CurrencyCode", *orders.LINE_MAPPED, *orders.PRICES)
     lines = "".join(f'<Property Name="{name}"/>' for name in of_line)
     system.metadata = f"""<Edmx><Schema><EntityType Name="H">{properties}</EntityType><EntityType Name="L">{lines}
         </EntityType><EntitySet Name="{HEADERS}" EntityType="X.H"/><EntitySet Name="{LINES}" EntityType="X.L"/>

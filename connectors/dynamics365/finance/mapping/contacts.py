@@ -28,6 +28,12 @@ class ContactColumns(msgspec.Struct, gc=False):
 
 REQUIRED = ("dataAreaId", "ContactPersonId")
 OPTIONAL = tuple(name for name in ContactColumns.__struct_fields__ if name not in REQUIRED)
+MAPPED = (
+    *("AssociatedPartyNumber", "ContactPersonPartyNumber", "PrimaryEmailAddress", "FirstName", "LastName"),
+    *("IsInactive", "IsReceivingDirectMail"),
+)
+"""Columns that the contract names: without one everybody would be without an address or a customer, or nobody inactive.
+One that is gone stops the stream."""
 
 
 class _Key(msgspec.Struct, gc=False):

@@ -100,8 +100,15 @@ LINE_REQUIRED = ("dataAreaId", "SalesOrderNumber", "InventoryLotId")
 LINE_OPTIONAL = tuple(name for name in OrderLineColumns.__struct_fields__ if name not in LINE_REQUIRED)
 STATUS = ("OrderCreationDateTime", "SalesOrderStatus")
 LINE_MAPPED = ("ItemNumber", "OrderedSalesQuantity", "SalesOrderLineStatus")
-"""Columns without which an order would be told wrongly without a word: one that is gone stops the flow. Of totals and
-prices it is told that they are not known."""
+"""Columns without which an order would be told wrongly without a word: one that is gone stops the flow."""
+TOTALS = (
+    *("AreTotalsCalculated", "OrderTotalAmount", "OrderTotalTaxAmount"),
+    *("OrderTotalDiscountAmount", "OrderTotalChargesAmount"),
+)
+PRICES = ("LineAmount", "LineDiscountAmount", "SalesPrice", "SalesPriceQuantity")
+CURRENCY = "CurrencyCode"
+"""What an order comes to: stale totals would count without the flag, and a price for a hundred as one for one. Of a
+tenant that says it has none of it, totals and prices are not known."""
 VOIDED_LINE_OPTIONAL = ("ItemNumber", "LineAmount")
 
 read_document = reader(OrderDocument)
@@ -266,4 +273,4 @@ def _unit_price(line: OrderLineColumns) -> Decimal | None:
     price, pieces = amount(line.SalesPrice, "SalesPrice"), amount(line.SalesPriceQuantity, "SalesPriceQuantity")
     if price is None or pieces is None or pieces in (0, 1):
         return price
-    return round(fields.money(price / pieces, "SalesPrice"), 6)
+    return fields.price_of_one(price, pieces, "SalesPriceQuantity")

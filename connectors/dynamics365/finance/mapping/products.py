@@ -188,7 +188,7 @@ def _price(header: ProductColumns) -> Decimal | None:
     pieces = amount(header.SalesPriceQuantity, "SalesPriceQuantity")
     if price is None or pieces is None or pieces in (0, 1):
         return price
-    return round(fields.money(price / pieces, "SalesPrice"), 6)
+    return fields.price_of_one(price, pieces, "SalesPriceQuantity")
 
 
 def stock_key(keys: Keys) -> Callable[[bytes], str]:

@@ -81,6 +81,14 @@ HEADER_REQUIRED = ("dataAreaId", "ReturnOrderNumber", "CustomerAccountNumber")
 HEADER_OPTIONAL = tuple(name for name in ReturnHeader.__struct_fields__ if name not in HEADER_REQUIRED)
 LINE_REQUIRED = ("dataAreaId", "ReturnOrderNumber")
 LINE_OPTIONAL = tuple(name for name in ReturnLineColumns.__struct_fields__ if name not in LINE_REQUIRED)
+HEADER_MAPPED = ("CustomerReturnReasonCode", "ReturnOrderStatus", "CurrencyCode")
+QUANTITIES = ("ReturnSalesQuantity", "ReturnedSalesQuantity")
+LINE_MAPPED = (
+    *("ItemNumber", "LineAmount", "ReturnStatus", "ReturnDispositionCode", "ReferenceNumber"),
+    *("ReferenceInventoryLotId", "ActualReturnArrivalDate", "ReturnClosedDate"),
+)
+"""Columns without which every return would lose its order, worth or state without a word: one that is gone stops the
+stream; of the quantities one is enough."""
 
 _document = reader(ReturnDocument)
 
