@@ -5,8 +5,7 @@ says so.
 """
 
 import math
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -15,29 +14,21 @@ from django.db.models import Count, Sum
 
 from connectors.base import Change, Effect
 from connectors.errors import ConfigurationError
-from sync import flows, storage
-from sync.catalogue import LedgerState, LinkState, RunState
-from sync.delivery.page import LONGEST_KEY
+from sync import backfill_ids, flows
+from sync.backfill_ids import LINES_OUT, RefusedError
+from sync.catalogue import RunState
 from sync.flows import Route
 from sync.limits import limits_for
-from sync.models import CrossReference, Flow, LedgerEntry, SyncRun
-from sync.storage.fitting import storable
+from sync.models import Flow, LedgerEntry, SyncRun
 
-MOST = 100_000
-"""Ids of one backfill."""
 NAMED = 50
 """Ids that a preview names of each sort."""
 PART = 500
 """Ids that are asked of the source at once."""
 STALE_EVENT = timedelta(days=7)
 """An event that is older is not told any more: a mail about a parcel of last month is worse than none."""
-_SEPARATORS = re.compile(r"[\s,;\"']+")
 _ENOUGH = 3
 _RUNS = 20
-
-
-class RefusedError(ValueError):
-    """What was asked for is no backfill of this flow; the message says why, to the person who asked."""
 
 
 @dataclass(frozen=True)
@@ -83,96 +74,25 @@ def route_of(flow: Flow) -> Route:
     return flows.open_route(flow, limits_for(flow.source), limits_for(flow.target))
 
 
-def ids_in(text: str) -> list[str]:
-    """The ids of a pasted text, each once, in order, whatever separates them. Raises RefusedError."""
-    found = [one for one in dict.fromkeys(_SEPARATORS.split(text)) if one]
-    if not found:
-        raise RefusedError("There is no id in what was pasted.")
-    if len(found) > MOST:
-        raise RefusedError(f"{len(found):,} ids are too many for one backfill; {MOST:,} fit. Use dates, or several.")
-    unfit = [one for one in found if len(one) > LONGEST_KEY or not storable(one)]
-    if unfit:
-        raise RefusedError(f"{len(unfit):,} of these cannot be ids (the first: {unfit[0][:60]!r}).")
-    return found
-
-
 # ------------------------------------------------------------------------------------------------ by ids
 
 
 def of_ids(flow: Flow, ids: Sequence[str]) -> tuple[Preview, list[str]]:
     """The preview, and the keys that would be looked at. Raises ConfigurationError."""
     route = route_of(flow)
-    known = _lines(flow, ids) if route.inlet.effect is Effect.ONCE else _links(flow, ids)
-    unknown = [one for one in ids if one not in known]
-    keys = unknown.copy()
-    out: dict[str, list[str]] = {}
-    for states in known.values():
-        for key, why in states.items():
-            (out.setdefault(why, []) if why else keys).append(key)
-    keys = list(dict.fromkeys(keys))
+    meant = backfill_ids.meant(flow, ids, once=route.inlet.effect is Effect.ONCE)
+    keys = meant.keys
     preview = _estimate(route, len(keys), math.ceil(len(keys) / PART))
-    preview.taken_out = [Part(len(found), why, tuple(found[:NAMED])) for why, found in sorted(out.items())]
-    if unknown:
+    preview.taken_out = [Part(len(found), why, tuple(found[:NAMED])) for why, found in sorted(meant.out.items())]
+    if meant.unknown:
         words = "not known here: they are looked for in the ERP, and those it does not have are named at the end"
-        preview.unknown = Part(len(unknown), words, tuple(unknown[:NAMED]))
+        preview.unknown = Part(len(meant.unknown), words, tuple(meant.unknown[:NAMED]))
+    if meant.orders:
+        number = len(meant.orders)
+        one = "1 id is an order" if number == 1 else f"{number:,} ids are orders"
+        preview.notes.append(f"{one}: what was told of it stays out, what else the ERP has of it is looked at.")
     preview.notes += _notes(route)
     return preview, keys
-
-
-_LINKS_OUT = {
-    LinkState.ARCHIVED: "deactivated in the ERP: nothing is sent for them",
-    LinkState.SUPERSEDED: "merged into another customer: nothing is sent for them",
-}
-_LINES_OUT = {
-    LedgerState.ACCEPTED: "already accepted: Emarsys keeps everything it is sent, so a sale goes out once only",
-    LedgerState.UNKNOWN: "sent, and the answer was lost: a person decides in Exceptions whether they go out again",
-    LedgerState.SENDING: "on their way just now",
-}
-_TOLD = "told already: a second time would mail people again"
-
-
-def _links(flow: Flow, ids: Sequence[str]) -> dict[str, dict[str, str]]:
-    """Id as pasted → the keys it names (its own, or those whose number in the target it is), each with why it is
-    taken out or nothing."""
-    keyed = flow.entity == "order_event"
-    found: dict[str, dict[str, str]] = {}
-    for part in _parts(ids):
-        for column in ("source_id", "target_key"):
-            rows = storage.fetch(
-                CrossReference, [column, "source_id", "state"], column, part, storage.BY_KEY, [flow.pk]
-            )
-            for named, key, state in rows:
-                told = keyed and state == LinkState.ACTIVE
-                why = _TOLD if told else _LINKS_OUT.get(state, "")
-                states = found.setdefault(named, {})
-                if key not in states or not why:  # a live link beside one that was closed counts
-                    states[key] = why
-    return found
-
-
-def _lines(flow: Flow, ids: Sequence[str]) -> dict[str, dict[str, str]]:
-    """The same for lines, and for documents: a document is taken out when none of its lines could go out."""
-    found: dict[str, dict[str, str]] = {}
-    for part in _parts(ids):
-        asked = set(part)
-        for key, state in storage.fetch(
-            LedgerEntry, ["source_id", "state"], "source_id", part, storage.BY_KEY, [flow.pk]
-        ):
-            found.setdefault(key, {})[key] = _LINES_OUT.get(state, "")
-        names = sorted({one.rpartition("|")[2] for one in part} | asked)
-        rows = storage.fetch(LedgerEntry, ["source_id", "state"], "document", names, storage.BY_KEY, [flow.pk])
-        for key, state in rows:
-            document = key.rpartition("|")[0]
-            for named in {document, document.rpartition("|")[2]} & asked:
-                states = found.setdefault(named, {})
-                why = _LINES_OUT.get(state, "")
-                states[document] = why if document not in states or not why else states[document]
-    return found
-
-
-def _parts(ids: Sequence[str]) -> Iterator[list[str]]:
-    for start in range(0, len(ids), 5_000):
-        yield list(ids[start : start + 5_000])
 
 
 # ------------------------------------------------------------------------------------------------ by dates
@@ -213,7 +133,7 @@ def is_dated(flow: Flow) -> bool:
 def _of_ledger(route: Route, since: date, until: date) -> Preview:
     lines = LedgerEntry.objects.filter(flow=route.flow, day__gte=since, day__lte=until)
     states = dict(lines.order_by().values_list("state").annotate(Count("id")))
-    out = [Part(states[state], why) for state, why in _LINES_OUT.items() if states.get(state)]
+    out = [Part(states[state], why) for state, why in LINES_OUT.items() if states.get(state)]
     records = sum(states.values())
     preview = _estimate(route, records - sum(part.records for part in out), None, read=records)
     preview.taken_out = out

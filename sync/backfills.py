@@ -14,9 +14,10 @@ from django.db import transaction
 from django.db.models import F
 
 from connectors.base import Effect, Page, Row
-from sync import backfill_preview, clock, history, runs
+from sync import backfill_ids, backfill_preview, clock, history, runs
 from sync.ahead import ahead
-from sync.backfill_preview import PART, STALE_EVENT, Preview, RefusedError
+from sync.backfill_ids import RefusedError
+from sync.backfill_preview import PART, STALE_EVENT, Preview
 from sync.catalogue import Bucket
 from sync.delivery.page import Gate, Leaving, PageResult, T, Work
 from sync.flows import Route
@@ -30,7 +31,7 @@ MISSING = 1_000
 def by_ids(flow: Flow, text: str, user: Any = None, reason: str = "") -> Backfill:
     """A backfill with its preview; nothing happens before `start`. Raises RefusedError and ConfigurationError."""
     _refuse(flow)
-    preview, keys = backfill_preview.of_ids(flow, backfill_preview.ids_in(text))
+    preview, keys = backfill_preview.of_ids(flow, backfill_ids.ids_in(text))
     packed = zlib.compress(json.dumps(keys).encode(), 6)
     return _kept(flow, preview, user, reason, keys=packed, number=len(keys))
 

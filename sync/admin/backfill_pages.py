@@ -13,9 +13,9 @@ from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
 from connectors.errors import ConfigurationError
-from sync import addresses, backfill_preview, backfills, progress
+from sync import addresses, backfill_ids, backfill_preview, backfills, progress
 from sync.admin.listing import ConsoleAdmin
-from sync.backfill_preview import RefusedError
+from sync.backfill_ids import RefusedError
 from sync.models import Backfill, Flow
 
 LATEST = 10
@@ -65,7 +65,7 @@ def form_view(request: HttpRequest, flow: Flow, show: Show) -> HttpResponse:
         "form": form,
         "why_not": backfill_preview.why_not(flow),
         "dated": backfill_preview.is_dated(flow),
-        "most": backfill_preview.MOST,
+        "most": backfill_ids.MOST,
         "latest": [
             (one, addresses.backfill(one))
             for one in Backfill.objects.filter(flow=flow).select_related("run", "asked_by").defer("keys")[:LATEST]

@@ -56,3 +56,17 @@ def fetch(
 ) -> list[tuple[Any, ...]]:
     """Rows whose text `column` is one of `values`; digests come back as 16 bytes or None."""
     return backend().fetch(model, columns, column, values, where, parameters) if values else []
+
+
+def beginning(
+    model: type[models.Model],
+    columns: Sequence[str],
+    column: str,
+    heads: Sequence[str],
+    where: str = "1 = 1",
+    parameters: Sequence[Any] = (),
+) -> list[tuple[Any, ...]]:
+    """(head, *columns) of the rows whose text `column` begins with one of `heads`: a step into its index for each."""
+    rows = backend().beginning(model, columns, column, heads, where, parameters) if heads else []
+    place = 1 + list(columns).index(column)
+    return [row for row in rows if row[place].startswith(row[0])]  # a language's order of letters takes in more

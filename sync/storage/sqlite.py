@@ -85,6 +85,26 @@ class SQLite:
         readers = [(index, READERS[fields[name]]) for index, name in enumerate(columns) if fields.get(name) in READERS]
         return [self._read(row, readers) for row in rows] if readers else rows
 
+    def beginning(
+        self,
+        model: type[models.Model],
+        columns: Sequence[str],
+        column: str,
+        heads: Sequence[str],
+        where: str,
+        parameters: Sequence[Any],
+    ) -> list[tuple[Any, ...]]:
+        table = model._meta.db_table
+        at = f"{table}.{column}"
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT asked.value, {', '.join(f'{table}.{name}' for name in columns)} "
+                f"FROM json_each(%s) AS asked CROSS JOIN {table} "
+                f"WHERE {at} >= asked.value AND {at} < asked.value || char(1114109) AND {where}",
+                [json.dumps(list(heads)), *parameters],
+            )
+            return cursor.fetchall()
+
     @staticmethod
     def _read(row: Sequence[Any], readers: list[tuple[int, Callable[[Any], Any]]]) -> tuple[Any, ...]:
         values = list(row)

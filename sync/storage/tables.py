@@ -61,3 +61,12 @@ class Backend(Protocol):
         where: str,
         parameters: Sequence[Any],
     ) -> list[tuple[Any, ...]]: ...
+    def beginning(
+        self,
+        model: type[models.Model],
+        columns: Sequence[str],
+        column: str,
+        heads: Sequence[str],
+        where: str,
+        parameters: Sequence[Any],
+    ) -> list[tuple[Any, ...]]: ...

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from sync import accounting, backfills, pending, runs
-from sync.backfill_preview import MOST, RefusedError, ids_in
+from sync.backfill_ids import MOST, RefusedError, ids_in
 from sync.models import AuditEvent, Backfill, CrossReference, LedgerEntry, PendingKey, SyncRun
 from tests.sync.conftest import Load, buckets, flow, invoice, people, sync, worked
 

@@ -137,6 +137,18 @@ def test_ten_thousand_values_are_looked_up_at_once(flow: Flow) -> None:
     assert len(found) == 5_000
 
 
+@QUICK
+@given(st.lists(st.tuples(st.sampled_from(["a", "a|", "a|b", "ab", "b|", "A|", "é|"]), TEXT)), st.lists(TEXT))
+def test_rows_are_found_by_what_they_begin_with(flow: Flow, stored: list[tuple[str, str]], others: list[str]) -> None:
+    CrossReference.objects.all().delete()
+    keys = {(head + tail)[:200] for head, tail in stored} - {""}
+    storage.upsert(LINKS, [link(flow, key, "", None) for key in keys])
+    asked = sorted({"a|", "b|", "é|", *(one for one in others if one)})
+    found = storage.beginning(CrossReference, ["source_id"], "source_id", asked, storage.BY_KEY, [flow.pk])
+    assert set(found) == {(head, key) for head in asked for key in keys if key.startswith(head)}
+    assert storage.beginning(CrossReference, ["source_id"], "source_id", ["a|"], storage.BY_KEY, [flow.pk + 1]) == []
+
+
 def test_columns_that_are_not_to_be_updated_keep_their_first_value(flow: Flow) -> None:
     from sync.pending import TABLE
 

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from sync import backfills
-from sync.backfill_preview import RefusedError
+from sync.backfill_ids import RefusedError
 from sync.catalogue import RunState
 from sync.management.console import ConsoleCommand
 from sync.management.foreground import result, sentence, until_done
