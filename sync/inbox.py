@@ -22,6 +22,7 @@ from connectors.errors import ConnectorError, RecordError
 from sync import clock, flows, pending
 from sync.models import Flow, InboxEvent
 from sync.models.inbox import DONE, IGNORED, UNREADABLE, WAITING
+from sync.packing import packed
 from sync.storage.fitting import clean_json, cleaned, fitting_key
 
 log = logging.getLogger(__name__)
@@ -83,7 +84,7 @@ def row(connection: str, body: bytes, headers: Mapping[str, str]) -> InboxEvent:
     event = InboxEvent(
         connection=connection,
         event_id=f"sha256:{sha256(body).hexdigest()[:48]}",
-        body=zlib.compress(body, 1),
+        body=packed(body),
         received_at=clock.now(),
         headers={name: cleaned(value, 300) for name, value in headers.items() if _kept(name)},
     )

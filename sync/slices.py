@@ -1,7 +1,6 @@
 """A slice of a run: its units are delivered and remembered, and keys that were asked for join in."""
 
 import json
-import zlib
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -25,6 +24,7 @@ from sync.delivery.page import Departing, Gate, let_go, open_gate
 from sync.flows import Route
 from sync.gathering import UNDER_WAY, Digested, Unit
 from sync.models import CrossReference, Delivery, LedgerEntry, RunPage
+from sync.packing import packed
 from sync.poison import Narrowing, keys_of
 from sync.runs import Lease, LeaseLostError
 from sync.senders import Senders
@@ -328,7 +328,7 @@ class Slice:
             number=run.pages + 1,
             finished_at=clock.now(),
             read=result.read,
-            manifest=zlib.compress(json.dumps(keys).encode(), 1),
+            manifest=packed(json.dumps(keys).encode()),
         )
         breaker_watch.count_with(run, result, forced)
         parts.count_with(run, counted | _sent(result))

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -22,16 +21,18 @@ from connectors.errors import (
     UnknownOutcomeError,
 )
 from connectors.written import Written, counting
-from sync import clock
+from sync import clock, storage
 from sync.crashpoints import crashpoint
 from sync.delivery.page import PageResult, Work
 from sync.digests import idempotency_key
 from sync.models import Delivery
+from sync.packing import packed
 from sync.runs import LeaseLostError, NotSentError, StoppedError
 from sync.side_connection import borrowed
 from sync.storage import away
 
 log = logging.getLogger(__name__)
+OUTCOMES = storage.table(Delivery, ("id", "outcome", "finished_at", "requests", "message", "reply"))
 
 
 @dataclass
@@ -101,8 +102,8 @@ def intend(work: Work, planned: Sequence[Sequence[Encoded]]) -> list[Request]:
             ),
             epoch=work.lease.epoch,
             records=len(batch),
-            keys=zlib.compress(json.dumps([one.key for one in batch]).encode(), 1),
-            request=zlib.compress(b"\n".join(one.body for one in batch), 1),
+            keys=packed(json.dumps([one.key for one in batch]).encode()),
+            request=packed(b"\n".join(one.body for one in batch)),
             intended_at=now,
         )
         for number, batch in enumerate(planned)
@@ -196,16 +197,18 @@ def counted(result: PageResult, requests: Sequence[Request]) -> None:
 
 def write_outcomes(requests: Sequence[Request]) -> None:
     """The third commit's part of the deliveries; called inside the transaction that remembers the page."""
-    for request in requests:
-        delivery = request.delivery
-        delivery.outcome, delivery.finished_at = request.outcome, request.finished_at
-        delivery.requests = request.written.requests
-        delivery.message = request.error.message if request.error else ""
-        delivery.reply = zlib.compress(request.reply[:200_000], 1)
-    if requests:
-        Delivery.objects.bulk_update(
-            [request.delivery for request in requests], ["outcome", "finished_at", "requests", "message", "reply"]
+    rows = [
+        (
+            request.delivery.pk,
+            request.outcome,
+            request.finished_at,
+            request.written.requests,
+            request.error.message if request.error else "",
+            packed(request.reply[:200_000]),
         )
+        for request in requests
+    ]
+    storage.update(OUTCOMES, rows)
 
 
 def committed(

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from typing import NamedTuple
 
+from sync import packing
 from sync.models import SyncPlan, SyncPlanPage
 from sync.plans.actions import Action, mark
 from sync.plans.register import Register
@@ -19,7 +20,7 @@ class Planned(NamedTuple):
 def packed(records: Sequence[Planned]) -> bytes:
     """One line a record; a key holds no line break, as nothing that is stored does."""
     lines = [f"{one.action} {one.content.hex()} {one.key.encode('unicode_escape').decode()}" for one in records]
-    return zlib.compress("\n".join(lines).encode(), 1)
+    return packing.packed("\n".join(lines).encode())
 
 
 def unpacked(page: bytes | memoryview) -> Iterator[Planned]:

@@ -41,6 +41,12 @@ def insert(target: Table, rows: Sequence[Sequence[Any]]) -> None:
             backend().upsert(target, rows)
 
 
+def update(target: Table, rows: Sequence[Sequence[Any]]) -> None:
+    """Changes rows that are there; each is named by its first value. No digests, no JSON. No row, no query."""
+    if rows:
+        backend().update(target, rows)
+
+
 def known(model: type[models.Model], column: str, digests: Sequence[bytes], where: str = "1 = 1") -> set[bytes]:
     """Those of these digests that the column holds, among the rows that `where` names."""
     return backend().known(model, column, digests, where) if digests else set()

@@ -42,6 +42,10 @@ class PostgreSQL:
             with connection.wrap_database_errors, self._cursor() as cursor:
                 cursor.executemany(table.insert(f"VALUES ({self._casts(table, values)})"), [*map(tuple, rows)])
 
+    def update(self, table: Table, rows: Iterable[Sequence[Any]]) -> None:
+        with connection.wrap_database_errors, self._cursor() as cursor:
+            cursor.executemany(table.change(), [(*row[1:], row[0]) for row in rows])
+
     def _casts(self, table: Table, values: str) -> str:
         kinds = table.kinds()
         return ", ".join(

@@ -45,6 +45,10 @@ class SQLite:
         with connection.cursor() as cursor:
             cursor.executemany(table.insert(f"VALUES ({values})"), self._written(table, rows))
 
+    def update(self, table: Table, rows: Iterable[Sequence[Any]]) -> None:
+        with connection.cursor() as cursor:
+            cursor.executemany(table.change(), [(*row[1:], row[0]) for row in self._written(table, rows)])
+
     @staticmethod
     def _written(table: Table, rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
         writers = [(index, WRITERS[kind]) for index, kind in enumerate(table.kinds()) if kind in WRITERS]

@@ -42,6 +42,11 @@ class Table:
         action = f"UPDATE SET {', '.join(sets)}" if sets else "NOTHING"
         return f"{sql} ON CONFLICT ({', '.join(self.conflict)}){where} DO {action}"
 
+    def change(self) -> str:
+        """Takes a row's values with the first, which names the row, at the end."""
+        key, *others = self.columns
+        return f"UPDATE {self.name} SET {', '.join(f'{column} = %s' for column in others)} WHERE {key} = %s"
+
 
 def _kind(field: Any) -> str:
     if isinstance(field, models.ForeignKey | models.OneToOneField):
@@ -51,6 +56,7 @@ def _kind(field: Any) -> str:
 
 class Backend(Protocol):
     def upsert(self, table: Table, rows: Iterable[Sequence[Any]]) -> None: ...
+    def update(self, table: Table, rows: Iterable[Sequence[Any]]) -> None: ...
     def known(self, model: type[models.Model], column: str, digests: Sequence[bytes], where: str) -> set[bytes]: ...
     def fetch(
         self,

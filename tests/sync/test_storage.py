@@ -202,3 +202,17 @@ def test_any_text_may_be_looked_up() -> None:
     rows = storage.fetch(CrossReference, ["source_id"], "source_id", [*odd, "other"], storage.BY_KEY, [flow.pk])
     assert sorted(key for (key,) in rows) == sorted(odd)
     assert storage.fetch(CrossReference, ["source_id"], "source_id", ['a"b'], storage.BY_KEY, [flow.pk]) == [('a"b',)]
+
+
+def test_rows_that_are_there_are_changed_and_no_others(flow: Flow) -> None:
+    storage.upsert(LINKS, [link(flow, key, "t", None) for key in "abc"])
+    ids = dict(CrossReference.objects.values_list("source_id", "pk"))
+    changed = storage.table(CrossReference, ("id", "target_id", "last_synced_at"))
+    storage.update(changed, [(ids["a"], "it's %s", None), (ids["c"], "ü", NOW), (max(ids.values()) + 1, "nobody", NOW)])
+    found = CrossReference.objects.order_by("source_id").values_list("source_id", "target_id", "last_synced_at")
+    assert [*found] == [("a", "it's %s", None), ("b", "t", NOW), ("c", "ü", NOW)]
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        storage.update(changed, [])
+    assert not queries.captured_queries
