@@ -47,7 +47,7 @@ def test_what_does_not_change_is_sent_as_the_site_needs_it(
     soap.answers = lambda request: (
         OK
         if request.get("RequestType") == "CustomerUpdate"
-        else response('<Customer Customer="C1" ReceiveText="Yes"/>')
+        else response('<Customer Customer="C1" Status="Active" ReceiveText="Yes"/>')
     )
     source = prima(CONSENT_WRITE_BACK="yes", MAPPING_FILE=str(path))
     source.send("consent", encoded(source, "email"), "d")
@@ -100,7 +100,7 @@ def test_after_a_lost_answer_the_customer_is_read_before_anything_is_sent_again(
         if request.get("RequestType") == "CustomerUpdate":
             written.append(request)
             return lost
-        return response('<Customer Customer="C1" ReceiveEmail="No" ReceiveMail="Yes"/>')
+        return response('<Customer Customer="C1" Status="Active" ReceiveEmail="No" ReceiveMail="Yes"/>')
 
     soap.answers = answers
     source = prima(CONSENT_WRITE_BACK="yes")
@@ -113,7 +113,7 @@ def test_after_a_lost_answer_the_customer_is_read_before_anything_is_sent_again(
 
 
 def test_the_site_can_be_asked_what_it_holds(soap: SoapServer, prima: Open) -> None:
-    soap.says(response('<Customer Customer="C1" ReceiveEmail="No" ReceiveText=""/>'))
+    soap.says(response('<Customer Customer="C1" Status="Active" ReceiveEmail="No" ReceiveText=""/>'))
     source = prima()
     held = source.look("consent", ["C1|email", "C1|sms"])
     assert {key: observed.fields["given"] for key, observed in held.items()} == {"C1|email": "no", "C1|sms": ""}

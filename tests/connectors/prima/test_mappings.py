@@ -109,7 +109,7 @@ def test_the_command_prints_the_report_and_fails_when_a_required_field_is_nowher
     reply.write_text(captured("Open"))
     mapping = str(site_files.ASSUMED)
     assert try_mapping.main([mapping, str(reply), "order"]) == 0
-    assert "order, mapping assumed/1/" in capsys.readouterr().out
+    assert "order, mapping assumed/2/" in capsys.readouterr().out
     reply.write_text(captured("Open").replace("OrderTotal", "GrandTotal"))
     assert try_mapping.main([mapping, str(reply), "order"]) == 1
     assert "REQUIRED AND NOWHERE: total" in capsys.readouterr().out

@@ -77,6 +77,30 @@ def test_among_many_records_of_a_site_that_writes_what_is_empty_any_path_is_miss
     assert read(prima()) == 150, "this site leaves out what is empty"
 
 
+CREDIT = (
+    '<Credit CreditNumber="CR1" Customer="C1" CreditDate="05/03/2024 11:02:00" Currency="EUR" CreditTotal="5.00">'
+    '<CreditLine CreditLine="1" LineValue="5.00"/></Credit>'
+)
+
+
+@pytest.mark.parametrize(
+    ("stream", "records", "path"),
+    [
+        ("customer", people(1, "Status"), "@Status"),
+        ("consent", people(1, "Status"), "@Status"),
+        ("sale", CREDIT, "@CreditType"),
+    ],
+)
+def test_by_the_assumed_contract_one_record_is_enough_to_miss_what_none_can_be_without(
+    soap: SoapServer, prima: Open, stream: str, records: str, path: str
+) -> None:
+    """Without its status an archived customer counts as one who can be written to, without its type a cancellation
+    as a second refund."""
+    soap.says(page(records))
+    with pytest.raises(ConfigurationError, match=f"holds {path} "):
+        read(prima(), stream)
+
+
 def test_of_paths_that_stand_for_each_other_one_is_enough(soap: SoapServer, prima: Open) -> None:
     soap.says(page(people(100)))
     assert read(prima()) == 100, "there is a mobile and no other phone"

@@ -200,7 +200,7 @@ def test_every_key_is_told_for_the_sweep(soap: SoapServer, prima: Open) -> None:
 def test_a_connection_test_says_what_answers(soap: SoapServer, prima: Open) -> None:
     soap.says(page(""))
     said = prima().check()
-    assert said.startswith("Answers: wsomhandler (rpc/literal), mapping assumed/1/")
+    assert said.startswith("Answers: wsomhandler (rpc/literal), mapping assumed/2/")
 
 
 def test_a_resume_point_is_plain_text(soap: SoapServer, prima: Open) -> None:

@@ -22,7 +22,7 @@ def read(text: str) -> site_text.SiteFile:
 def test_the_assumed_contract_is_complete() -> None:
     found = site_files.load("")
     assert set(found.site.entities) == set(FIELDS)
-    assert re.fullmatch(r"assumed/1/[0-9a-f]{12}", found.version)
+    assert re.fullmatch(r"assumed/2/[0-9a-f]{12}", found.version)
     for name, parts in CHILDREN.items():
         assert set(found.site.entities[name].children) == set(parts)
         for part in parts:
@@ -52,8 +52,8 @@ def test_yes_no_and_times_of_the_file_stay_words() -> None:
         ("on_unknown: park", "on_unknown: guess", "entities.customer.fields.status"),
         ("price_basis: unit", "price_basis: each", "rules.price_basis"),
         ("timezone: Europe/London", "timezone: Europe/Dublinn", "defaults.timezone"),
-        ("version: 1", "version: 0", "version"),
-        ("version: 1", "version: one", "version"),
+        ("version: 2", "version: 0", "version"),
+        ("version: 2", "version: one", "version"),
         ('type: decimal, required: true}', 'type: money, required: true}', "entities."),
         ("  stock:\n", "  stok:\n", "entities.stok"),
         ("      currency:     {path: \"@Currency\", required: true}\n      prices", "      prices", "lacks currency"),
