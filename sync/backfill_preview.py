@@ -15,7 +15,7 @@ from django.db.models import Count, Sum
 from connectors.base import Change, Effect
 from connectors.errors import ConfigurationError
 from sync import backfill_ids, flows
-from sync.backfill_ids import LINES_OUT, RefusedError
+from sync.backfill_ids import LINES_OUT, Meant, RefusedError
 from sync.catalogue import RunState
 from sync.flows import Route
 from sync.limits import limits_for
@@ -43,7 +43,8 @@ class Part:
 @dataclass
 class Preview:
     """`reads` and `writes` are requests; `records` how many are looked at, None while nobody can know. `minutes` and
-    `share` (percent of the target's budget during these minutes) are estimates; None where nothing was measured."""
+    `share` (percent of the target's budget during these minutes) are estimates; None where nothing was measured.
+    Of the pasted ids `unknown` are asked of the ERP, `completed` got their company, `undecided` are not looked at."""
 
     records: int | None
     sent: int | None
@@ -54,6 +55,8 @@ class Preview:
     per_minute: int | None
     taken_out: list[Part] = field(default_factory=list)
     unknown: Part | None = None
+    completed: Part | None = None
+    undecided: list[Part] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def told(self) -> dict[str, Any]:
@@ -87,12 +90,32 @@ def of_ids(flow: Flow, ids: Sequence[str]) -> tuple[Preview, list[str]]:
     if meant.unknown:
         words = "not known here: they are looked for in the ERP, and those it does not have are named at the end"
         preview.unknown = Part(len(meant.unknown), words, tuple(meant.unknown[:NAMED]))
+    preview.completed, preview.undecided = _completed(meant), _undecided(meant)
     if meant.orders:
         number = len(meant.orders)
         one = "1 id is an order" if number == 1 else f"{number:,} ids are orders"
         preview.notes.append(f"{one}: what was told of it stays out, what else the ERP has of it is looked at.")
     preview.notes += _notes(route)
     return preview, keys
+
+
+def _completed(meant: Meant) -> Part | None:
+    named = tuple(f"{one} = {key}" for one, key in list(meant.completed.items())[:NAMED])
+    words = "pasted in another form than the ERP's keys (without the company, say) and taken for these records"
+    return Part(len(meant.completed), words, named) if named else None
+
+
+def _undecided(meant: Meant) -> list[Part]:
+    """What is not looked at, because it may be several records."""
+    choices = tuple(f"{one}: {' or '.join(keys)}" for one, keys in list(meant.choices.items())[:NAMED])
+    several = "found in more than one company: paste the one you mean"
+    companies = ", ".join(meant.companies[:NAMED])
+    homeless = f"not known here, and the ERP has several companies: paste COMPANY|ID, with one of {companies}"
+    parts = (
+        Part(len(meant.choices), several, choices),
+        Part(len(meant.homeless), homeless, tuple(meant.homeless[:NAMED])),
+    )
+    return [part for part in parts if part.records]
 
 
 # ------------------------------------------------------------------------------------------------ by dates

@@ -60,7 +60,7 @@ def start(backfill: Backfill, user: Any = None) -> SyncRun | None:
     if flow.paused:
         raise RefusedError(f"{flow} is paused: resume it first.")
     if backfill.keys is not None and not backfill.number:
-        raise RefusedError("Nothing is left to send: everything was taken out.")
+        raise RefusedError("Nothing is left to send: everything was taken out or is not clear.")
     with transaction.atomic():
         fresh = Backfill.objects.filter(pk=backfill.pk, started_at=None, cancelled_at=None)
         if not fresh.update(started_at=clock.now()):

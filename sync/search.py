@@ -14,7 +14,7 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
-from sync import addresses, roles
+from sync import addresses, companies, roles
 from sync.catalogue import KINDS
 from sync.digests import email_digest
 from sync.models import CrossReference, Delivery, Flow, LedgerEntry, RunPage, SyncIssue, SyncRun
@@ -84,25 +84,7 @@ def find(user: Any, wanted: str) -> Story:
 
 def _keys(wanted: str) -> list[str]:
     """The id as typed, and with each company's name in front."""
-    return [wanted, *(f"{company}|{wanted}" for company in companies())]
-
-
-def companies() -> list[str]:
-    """Company names that source ids begin with, by stepping through the index: one probe each."""
-    found: list[str] = []
-    last = ""
-    while len(found) < COMPANIES:
-        following = CrossReference.objects.filter(source_id__gt=last).order_by("source_id")
-        source_id = following.values_list("source_id", flat=True).first()
-        if source_id is None:
-            break
-        company, bar, _ = source_id.partition("|")
-        if bar:
-            found.append(company)
-        last = f"{company}|\U0010fffd" if bar else source_id
-        if not bar:
-            break
-    return found
+    return [wanted, *(f"{company}|{wanted}" for company in companies.among(CrossReference.objects.all(), COMPANIES))]
 
 
 def _links(wanted: str, keys: Sequence[str], flows: Sequence[Flow], by_email: bool) -> list[CrossReference]:

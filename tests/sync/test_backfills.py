@@ -3,6 +3,7 @@
 import json
 import zlib
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -144,3 +145,71 @@ def test_what_is_no_backfill_is_refused_in_words(load: Load) -> None:
     with pytest.raises(RefusedError, match="too many"):
         ids_in(" ".join(map(str, range(MOST + 1))))
     assert len(ids_in(",".join(map(str, range(MOST))))) == MOST
+
+
+def of_companies(*keys: str) -> None:
+    CrossReference.objects.bulk_create(CrossReference(flow=flow(), source_id=key, state="active") for key in keys)
+
+
+def named(part: Any) -> tuple[int, list[str]]:
+    return part["records"], list(part["ids"])
+
+
+def test_an_id_without_its_company_is_found_where_one_company_has_it(load: Load) -> None:
+    load(people(1))
+    of_companies("usmf|A-1", "usmf|A-2", "gbsi|A-2", "gbsi|A-3", "USRT|A-4")
+    asked = backfills.by_ids(flow(), "A-1 A-3 GBSI|A-3 GBSI|A-9 usmf|A-1 usrt|A-4")
+    assert keys(asked) == ["gbsi|A-9", "usrt|A-4", "usmf|A-1", "gbsi|A-3"]
+    assert named(asked.preview["completed"]) == (
+        4, ["A-1 = usmf|A-1", "A-3 = gbsi|A-3", "GBSI|A-3 = gbsi|A-3", "GBSI|A-9 = gbsi|A-9"],
+    )  # fmt: skip
+    assert named(asked.preview["unknown"]) == (2, ["gbsi|A-9", "usrt|A-4"])
+    assert asked.preview["undecided"] == []
+
+
+def test_an_id_of_several_companies_is_not_looked_at_and_its_choices_are_named(load: Load) -> None:
+    control = load(people(3))
+    sync()
+    of_companies("gbsi|C-9", "usmf|C-9")
+    asked = backfills.by_ids(flow(), "C-9 X-1 usmf|C-1")
+    several, nowhere = asked.preview["undecided"]
+    assert named(several) == (1, ["C-9: gbsi|C-9 or usmf|C-9"])
+    assert named(nowhere) == (1, ["X-1"])
+    assert "paste COMPANY|ID, with one of gbsi, usmf" in nowhere["words"]
+    assert (keys(asked), asked.preview["unknown"]) == (["usmf|C-1"], None)
+    control.forget_requests()
+    assert buckets(done(asked)) == {"accepted": 1}
+    assert len(control.requests("PUT", "/contact/")) == 1
+    with pytest.raises(RefusedError, match="or is not clear"):
+        backfills.start(backfills.by_ids(flow(), "C-9"))
+
+
+def test_where_there_is_one_company_an_id_that_is_not_known_yet_is_its(load: Load) -> None:
+    control = load(people(2))
+    sync()
+    CrossReference.objects.filter(source_id="usmf|C-2").delete()
+    control.customer("C-1", PrimaryContactEmail="new@example.com")
+    asked = backfills.by_ids(flow(), "C-2 nobody other|C-1")
+    assert named(asked.preview["unknown"]) == (3, ["usmf|C-2", "usmf|nobody", "other|C-1"])
+    run = done(asked)
+    assert (run.read, asked.missing) == (1, ["usmf|nobody", "other|C-1"])
+
+
+def test_an_invoice_of_two_companies_is_not_chosen_between(load: Load) -> None:
+    load(people(1), [invoice("I-1", "C-1", ("MUG", "1", "5.00")), invoice("I-2", "C-1", ("MUG", "1", "5.00"))])
+    sync()
+    sync("sale")
+    LedgerEntry.objects.all().update(state="held")
+    line = LedgerEntry.objects.get(document="I-2")
+    line.pk, line.source_id, line.company = None, "gbsi|I-2|1", "gbsi"
+    line.save()
+    asked = backfills.by_ids(flow("sale"), "I-1 I-2 I-1|1")
+    assert keys(asked) == ["usmf|I-1", "usmf|I-1|1"]
+    assert [named(part) for part in asked.preview["undecided"]] == [(1, ["I-2: gbsi|I-2 or usmf|I-2"])]
+
+
+def test_keys_that_name_no_company_are_left_as_they_are(load: Load) -> None:
+    load(people(1))
+    of_companies("1001", "1002")
+    asked = backfills.by_ids(flow(), "1001 1009 a|1")
+    assert (keys(asked), asked.preview["completed"]) == (["1009", "a|1", "1001"], None)

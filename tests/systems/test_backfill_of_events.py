@@ -46,3 +46,17 @@ def test_an_order_with_its_event_names_the_event_once_and_another_order_that_beg
     asked = backfills.by_ids(flow, f"usmf|SO-1 {link.source_id}")
     assert [list(part["ids"]) for part in asked.preview["taken_out"]] == [[link.source_id]]
     assert (asked.number, asked.preview["unknown"]) == (1, None)
+
+
+def test_an_order_without_its_company_is_the_one_that_is_known(world: World) -> None:
+    world("dynamics365")
+    sync("dynamics365.customer")
+    sync("dynamics365.order_event")
+    asked = backfills.by_ids(Flow.objects.get(name="dynamics365.order_event"), "SO-1")
+    assert [part["records"] for part in asked.preview["taken_out"]] == [1]
+    assert list(asked.preview["completed"]["ids"]) == ["SO-1 = usmf|SO-1"]
+    run = backfills.start(asked)
+    assert run is not None
+    run = worked(run)
+    asked.refresh_from_db()
+    assert (run.state, run.unchanged, asked.missing) == ("completed", 1, [])

@@ -84,6 +84,10 @@ def _words(found: Backfill) -> str:
     lines.append(f"  requests to {found.flow.target}: {_about(told['writes'])}; minutes: {_about(told['minutes'])}; "
                  f"share of the API budget: {_about(told['share'])} %")  # fmt: skip
     lines += [f"  taken out: {part['records']:,}, {part['words']}" for part in told["taken_out"]]
+    if part := told["completed"]:
+        lines.append(f"  completed: {part['records']:,} ids ({', '.join(part['ids'])}), {part['words']}")
+    for part in told["undecided"]:
+        lines.append(f"  not looked at: {part['records']:,} ids ({'; '.join(part['ids'])}), {part['words']}")
     if told["unknown"]:
         named = ", ".join(told["unknown"]["ids"])
         lines.append(f"  unknown: {told['unknown']['records']:,} ids ({named}), {told['unknown']['words']}")
