@@ -3,18 +3,20 @@
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 from django.db.models import Count, F, Max, Q, QuerySet, Sum
 
 from sync import clock, issues, pending
-from sync.catalogue import LedgerState
-from sync.delivery.page import PageResult
+from sync.catalogue import OPEN_ISSUES, LedgerState
 from sync.issues import Finding
 from sync.models import ControlTotal, CrossReference, Delivery, Flow, LedgerEntry, SyncRun
 from sync.models.link import OF_CUSTOMER
 from sync.storage import originals
+
+if TYPE_CHECKING:  # deliveries know the ledger
+    from sync.delivery.page import PageResult
 
 PENNY = Decimal("0.01")
 STATES = (
@@ -45,27 +47,32 @@ def give_up_lost_requests(run: SyncRun, counted: bool) -> None:
 @transaction.atomic
 def _given_up(delivery: Delivery) -> bool:
     """Its last request counts as one of its run that may have left or not. False where somebody else was faster."""
+    open_ = Delivery.objects.select_for_update().filter(pk=delivery.pk, outcome="")  # the worker may live after all
+    left = open_.values_list("requests", flat=True).first()
+    if left is None:
+        return False
     now, entries = clock.now(), LedgerEntry.objects.filter(delivery=delivery, state=LedgerState.SENDING)
-    requests = max(1, delivery.requests)
+    requests = max(1, left)
     unknown = entries.update(state=LedgerState.UNKNOWN, updated_at=now)
-    mine = Delivery.objects.filter(pk=delivery.pk, outcome="").update(
+    Delivery.objects.filter(pk=delivery.pk).update(
         outcome="unknown" if unknown else "retryable",
         message="The worker died before the answer was written down.",
         requests=requests,
         finished_at=now,
     )
-    if mine and delivery.run:
+    if delivery.run:
         its = SyncRun.objects.filter(pk__in=[delivery.run_id, delivery.run.whole_id])
         its.update(writes=F("writes") + requests, lost_writes=F("lost_writes") + 1)
-    return bool(mine)
+    return True
 
 
 def unknown_outcomes(flow: Flow, run_id: int | None) -> None:
-    """An exception for every delivery whose lines may or may not have arrived."""
+    """An exception for every delivery whose lines may or may not have arrived, for as many as it still is."""
     groups = (
         LedgerEntry.objects.filter(flow=flow, state=LedgerState.UNKNOWN)
         .values("delivery_id", "currency")
         .annotate(lines=Count("id"), money=Sum("amount"))
+        .order_by("delivery_id", "currency")
     )
     findings = [
         Finding(
@@ -79,21 +86,27 @@ def unknown_outcomes(flow: Flow, run_id: int | None) -> None:
         )
         for group in groups
     ]
-    known = set(issues_open(flow, "unknown_outcome"))
+    known = issues_open(flow, "unknown_outcome")
+    for finding in {finding.field: finding for finding in findings}.values():
+        if known.get(finding.field, finding.records) != finding.records:
+            flow.issues.filter(kind=finding.kind, field=finding.field, state__in=OPEN_ISSUES).update(
+                records=finding.records, money=finding.money, message=finding.message
+            )
     issues.raise_all(flow, run_id, [finding for finding in findings if finding.field not in known])
     issues.resolve_where(
         flow,
         "Every line of the upload has been accounted for.",
         kind="unknown_outcome",
-        field__in=known - {finding.field for finding in findings},
+        field__in=known.keys() - {finding.field for finding in findings},
     )
 
 
-def issues_open(flow: Flow, kind: str) -> list[str]:
-    return list(flow.issues.filter(kind=kind, state__in=["open", "retrying"]).values_list("field", flat=True))
+def issues_open(flow: Flow, kind: str) -> dict[str, int]:
+    """field → how many records, of the open exceptions of this kind."""
+    return dict(flow.issues.filter(kind=kind, state__in=OPEN_ISSUES).values_list("field", "records"))
 
 
-def after_page(flow: Flow, result: PageResult) -> None:
+def after_page(flow: Flow, result: "PageResult") -> None:
     """Inside the page's transaction: the totals of the days it touched."""
     if result.days:
         recompute(flow, result.days)

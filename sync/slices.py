@@ -23,13 +23,16 @@ from sync.delivery.adoption import Adoption
 from sync.delivery.page import Departing, Gate, let_go, open_gate
 from sync.flows import Route
 from sync.gathering import UNDER_WAY, Digested, Unit
-from sync.models import CrossReference, Delivery, LedgerEntry, RunPage
+from sync.models import CrossReference, Delivery, LedgerEntry, RunPage, SyncRun
 from sync.packing import packed
 from sync.poison import Narrowing, keys_of
 from sync.runs import Lease, LeaseLostError
 from sync.senders import Senders
 from sync.storage import away, conflicts
 from sync.storage.statistics import Statistics
+
+GONE_AGAIN = 60.0
+"""Seconds for which an overtaken worker waits for a database that goes away once more."""
 
 
 def no_hurry(urgent: bool) -> AbstractContextManager[None]:
@@ -124,7 +127,9 @@ class Slice:
 
     def _stopped(self, result: PageResult, stop: BaseException) -> None:
         """What was under way when the page before it stopped the run: its answers count, its rows come again."""
-        if result.requests and isinstance(stop, ConnectorError):
+        if isinstance(stop, LeaseLostError):
+            self._overtaken(result)
+        elif result.requests and isinstance(stop, ConnectorError):
             result.interrupted = stop
             self._remember(result)
 
@@ -250,17 +255,34 @@ class Slice:
     ) -> None:
         """One transaction, fenced by the epoch: links, ledger, exceptions, buckets, resume point, watermark."""
         try:
+            if not self.lease.still_mine() and self.lease.is_lost:
+                raise LeaseLostError(f"Run {self.lease.run.pk} lost its lease while sending")
             # The first commit's answers are known here alone: a database that goes away is told when it is back.
             away.outlasted(
                 partial(self._commit, result, resume, watermark, forced),
                 partial(self._stands, result, self.lease.run.pages),
             )
-        except LeaseLostError:  # a machine that slept may have put an older value over a newer one
-            pending.note(self.route.flow, result.sent, "lost_lease")
+        except LeaseLostError:
+            self._overtaken(result)
             raise
         crashpoint("after_remember")
         self._table.wrote(result.read - result.unchanged)
         self.lease.run.refresh_from_db()
+
+    def _overtaken(self, result: PageResult) -> None:
+        """Another worker has the run, and this one alone knows what its requests were told. A machine that slept may
+        also have put an older value over a newer one."""
+        run = self.lease.run
+
+        def told() -> None:
+            with transaction.atomic():
+                keys = result.overtaken()
+                if run.parent_id:  # the parts may be at them at this moment
+                    parts.again(run, keys)
+                else:
+                    pending.note(self.route.flow, keys, "lost_lease")
+
+        away.outlasted(partial(conflicts.until_done, told, before_again=lambda: None), seconds=GONE_AGAIN)
 
     def _commit(self, result: PageResult, resume: str | None, watermark: str | None, forced: bool) -> bool:
         run = self.lease.run
@@ -291,9 +313,10 @@ class Slice:
         """Whether the page was remembered although the database went away before it said so; else it is done again,
         with fresh values."""
         run = self.lease.run
+        if not SyncRun.objects.filter(pk=run.pk, epoch=self.lease.epoch).exists():
+            self.lease.lose()
+            raise LeaseLostError(f"Run {run.pk} was taken over while the database was away")
         run.refresh_from_db()
-        if run.epoch != self.lease.epoch:  # the commit that is tried now finds out what that means
-            return None
         if not result.interrupted:
             return run.pages > pages or None
         return Delivery.objects.filter(pk__in=result.deliveries[:1]).exclude(outcome="").exists() or None

@@ -15,7 +15,7 @@ from connectors.errors import RecordError
 from connectors.records import Sale
 from sync import storage
 from sync.catalogue import Bucket, LedgerState, LinkState
-from sync.delivery import exclusions, parents
+from sync.delivery import exclusions, overtaken, parents
 from sync.delivery.changed import MONEY, difference
 from sync.delivery.page import Candidate, PageResult, Work, candidates, fault_findings
 from sync.delivery.requests import Request, batches, call, committed, counted, write_outcomes
@@ -78,7 +78,9 @@ def deliver_once(work: Work) -> PageResult:
     due = list(work.gate(work, due, result))
     requests = _send(work, due, past)
     counted(result, requests)
+    seen = len(result.findings)
     rows += _outcome_rows(work, due, requests, result)
+    result.overtaken = partial(overtaken.lines, work, requests, result.findings[seen:])
     result.days = {written[_DAY] for written in rows} | {sale.sold_at.date() for _, sale, *_ in due}
     unsent = [one.key for request in requests for one in request.results if one.outcome is Outcome.RETRYABLE]
     result.write = partial(_write, work.route.flow, requests, rows, unsent, result.totals)

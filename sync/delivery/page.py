@@ -117,8 +117,6 @@ class PageResult:
     """Of the requests that left to write: those that said again what an earlier one had said."""
     deliveries: Sequence[int] = ()
     """Of its requests, by id."""
-    sent: list[str] = field(default_factory=list)
-    """Keys that left for a target where the newest value counts: sent again if another worker has taken over."""
     days: set[date] = field(default_factory=set)
     totals: dict[tuple[str, str], Decimal] = field(default_factory=dict)
     """(company, document) → its total in the ERP, where the ledger has another."""
@@ -127,6 +125,9 @@ class PageResult:
     claims: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """What breakers let pass, by what the run counts of it."""
     write: Callable[[], None] = lambda: None
+    overtaken: Callable[[], Sequence[str]] = tuple
+    """Called instead of `write`, in a transaction too, when another worker has taken the run over: writes down what is
+    certain all the same, and gives the keys that must be looked at again."""
     interrupted: ConnectorError | None = None
 
     def put(self, bucket: Bucket, key: str) -> None:

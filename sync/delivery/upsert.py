@@ -11,48 +11,21 @@ import msgspec
 from connectors.base import Effect, Encoded, Excluded, Gone, Known, Outcome, Result
 from connectors.errors import RecordError
 from connectors.records import Customer, Record
-from sync import clock, pending, storage
+from sync import clock, storage
 from sync.catalogue import Bucket, LinkState
-from sync.delivery import exclusions, keyed, parents
+from sync.delivery import exclusions, keyed, overtaken, parents
 from sync.delivery.adoption import NOBODY, Match, contested
 from sync.delivery.consents import withheld
 from sync.delivery.gone import Departed
+from sync.delivery.links import LINKS
 from sync.delivery.page import LONGEST_KEY, Candidate, PageResult, Work, candidates, fault_findings
 from sync.delivery.parents import confirmed, owner
 from sync.delivery.requests import Request, batches, committed, counted, start, wait, write_outcomes
 from sync.digests import email_hasher
 from sync.issues import Finding
 from sync.models import CrossReference
-from sync.runs import LeaseLostError
 from sync.storage import away
 from sync.storage.fitting import fitting_key, storable
-
-LINKS = storage.table(
-    CrossReference,
-    [
-        "flow_id",
-        "source_id",
-        "target_id",
-        "state",
-        "target_key",
-        "raw_digest",
-        "sent_digest",
-        "email_digest",
-        "first_synced_at",
-        "last_synced_at",
-    ],
-    conflict=("flow_id", "source_id"),
-    condition="NOT (state = 'superseded')",
-    update=(
-        "target_id",
-        "state",
-        "target_key",
-        "raw_digest",
-        "sent_digest",
-        "email_digest",
-        "last_synced_at",
-    ),
-)
 
 
 @dataclass
@@ -106,22 +79,16 @@ def _answered(
     requests: Sequence[Request],
     started: Sequence[Future[None]],
 ) -> PageResult:
-    _wait(work, requests, started)
+    wait(started)
     counted(result, requests)
-    result.sent = [one.key for sent in requests if sent.calls for one in sent.batch]
     rows = _link_rows(work, page, requests, result)
     fresh = [row for row in rows if row[1] not in links]
     result.write = partial(_write, work, page, requests, fresh, [row for row in rows if row[1] in links])
+    # The newest value counts: an older one that arrived late may have replaced it.
+    result.overtaken = lambda: [one.key for sent in requests if sent.calls for one in sent.batch]
+    if work.route.inlet.effect is Effect.KEYED:
+        result.overtaken = partial(overtaken.events, work, requests, [one.candidate for one in page.changed], rows)
     return result
-
-
-def _wait(work: Work, requests: Sequence[Request], started: Sequence[Future[None]]) -> None:
-    """A worker that lost its lease may have put an older value over a newer one: its records are sent again."""
-    try:
-        wait(work, started)
-    except LeaseLostError:
-        pending.note(work.route.flow, [one.key for sent in requests if sent.calls for one in sent.batch], "lost_lease")
-        raise
 
 
 def _write(

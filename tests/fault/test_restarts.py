@@ -22,13 +22,13 @@ from django.db import connection as database
 
 from bench import killing
 from sync import accounting, bulk, clock, crashpoints, endings, issues, limits, pipeline, runs
-from sync.models import AuditEvent, SyncRun, WorkerProcess
-from sync.runs import NotSentError
+from sync.models import AuditEvent, LedgerEntry, SyncRun, WorkerProcess
+from sync.runs import Lease, NotSentError
 from sync.storage import away
 from tests.fault.brokers import CELERY, ForgetfulBroker, broker
 from tests.fault.conftest import Started
 from tests.fault.databases import Server, migrated, own_database, server
-from tests.sync.conftest import Control, Load, flow, invoice, open_issues, people, sync, wait_until
+from tests.sync.conftest import Control, Load, flow, in_thread, invoice, open_issues, people, sync, wait_until
 
 __all__ = ["broker", "migrated", "own_database", "server"]
 pytestmark = [
@@ -210,6 +210,57 @@ def test_where_nobody_waits_any_longer_the_next_worker_goes_on_and_nothing_left_
     killing.settle(control, flow("sale"), django_user_model.objects.create_user("night-shift"))
     sync("sale")
     assert killing.check_sales(control, flow("sale")) == 30
+
+
+@pytest.mark.parametrize("how_far", ["takes it", "ends it"])
+def test_answers_that_outlasted_the_lease_are_written_down_although_another_worker_has_the_run(
+    load: Load, own_database: Server, monkeypatch: pytest.MonkeyPatch, how_far: str
+) -> None:
+    """The database is away for longer than a lease, and the worker that holds the answers is the second to see it."""
+    control = load(people(30), invoices(15, 30), EMARSYS_SALES_BATCH="10")
+    sync()
+    monkeypatch.setitem(settings.SYNC, "LEASE_SECONDS", 1)
+    run = runs.start(flow("sale"), ring=False)
+    assert run is not None
+    came_back, renews, faster = away.is_back, Lease._renew, list[threading.Thread]()
+
+    def next_worker() -> None:
+        wait_until(lambda: run.pk in runs.due(), 10)
+        if how_far == "ends it":
+            pipeline.work(run.pk)
+            assert now(run).unknown == 30
+        else:
+            assert runs.take(run.pk) is not None
+
+    def waits(seconds: float) -> bool:
+        back = came_back(seconds)
+        if not faster:
+            faster.append(in_thread(next_worker))
+            faster[0].join(60)
+        return back
+
+    def renewed_by_the_next_worker_alone(lease: Lease) -> bool:
+        if lease.epoch == 1:
+            raise OperationalError("It has not seen yet that the database is back.")
+        return renews(lease)
+
+    def gone(name: str) -> None:
+        own_database.stop()
+        monkeypatch.setattr(Lease, "_renew", renewed_by_the_next_worker_alone)
+        threading.Timer(2 * settings.SYNC["LEASE_SECONDS"], own_database.start).start()
+
+    monkeypatch.setattr(away, "is_back", waits)
+    with at(("after_call",), gone, times=1):
+        pipeline.work(run.pk)
+    assert len(faster) == 1
+    assert LedgerEntry.objects.filter(state="accepted").count() == 30
+    assert len(control.sales()) == 30
+    wait_until(lambda: how_far == "ends it" or run.pk in runs.due(), 10)
+    run = ended(run)
+    assert (run.state, run.unknown, run.unchanged, run.lost_writes) == (
+        ("completed", 30, 0, 0) if how_far == "ends it" else ("completed", 0, 30, 0)
+    )
+    agree(control)
 
 
 @pytest.mark.parametrize("stream", ["customer", "sale"])
