@@ -23,6 +23,9 @@ SAMPLE = 50
 class Way(Protocol):
     """How a site is read."""
 
+    def demand(self, stream: str, columns: Sequence[str]) -> None:
+        """From now on a read that shows that one of these own columns is gone stops; the stream has one entity."""
+
     def read(self, stream: str, since: str, resume: str = "") -> Iterator[Page]: ...
     def fetch(self, stream: str, keys: Sequence[str]) -> Iterator[Page]: ...
     def keys(self, stream: str) -> Iterator[Sequence[str]]: ...
@@ -92,7 +95,9 @@ class Prima:
     def extend(self, stream: str, columns: Mapping[str, str]) -> ReadColumns:
         """Rows hold the whole record: nothing more is asked for."""
         check_extendable(self.mapping.site.site, stream, self.extendable_streams)
-        return own_columns.reader(self.mapping.site, stream, columns)
+        read = own_columns.reader(self.mapping.site, stream, columns)
+        self._way.demand(stream, list(columns))
+        return read
 
     def check(self) -> str:
         return self._way.check()

@@ -83,8 +83,9 @@ def drifted(system: str, what: str, gone: Sequence[Wanted]) -> ConfigurationErro
         f"{system}: no record of {what} holds {named} any more; nothing of it was sent.",
         system=system,
         request=what,
-        remedy="If it was renamed, write its new path into a new version of the mapping file. If it is gone for good, "
-        "take the field out there, and the target keeps what it has; if it may be missing, say in_every_reply: false.",
+        remedy="If it was renamed, write its new path into a new version of the mapping file (or of the flow's field "
+        "mapping). If it is gone for good, take the field out there, and the target keeps what it has; if it may be "
+        "missing, say in_every_reply: false.",
     )
 
 

@@ -1,7 +1,7 @@
 """Reading a site over SOAP: each stream's rows, in its total order, out of the entities' feeds."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -37,6 +37,8 @@ class Feeds:
 
     def __init__(self, service: Service, site: Site) -> None:
         self._service, self._site = service, site
+        self.own: Mapping[str, Sequence[str]] = {}
+        """Columns of the site's own that somebody reads, by entity."""
 
     def canonical(self, name: str) -> Canonical:
         return Canonical(self.entity(name).volatile)
@@ -77,7 +79,7 @@ class Feeds:
             part.expand,
             (lambda element: elements.attribute(element, entity.changed)) if entity.changed else lambda _: "",
             words(defaults.yes),
-            Presence(self._site, entity),
+            Presence(self._site, entity, self.own.get(part.name, ())),
         )
 
     def search(self, part: Part, asked: Callable[[Row], str], count: int) -> Iterator[Sequence[Row]]:
@@ -101,7 +103,8 @@ class Feeds:
         asked = entity.by_key
         if asked is None:
             return
-        steps, presence = paths.record_steps(asked.record or entity.record), Presence(self._site, entity)
+        steps = paths.record_steps(asked.record or entity.record)
+        presence = Presence(self._site, entity, self.own.get(part.name, ()))
         for key in keys:
             reply = Reply()
             document = request(asked.type, asked.params, {"key": key})

@@ -4,6 +4,7 @@ Missing and empty mean the same (contract 4.2), and a site describes itself nowh
 as empty for everybody. What every reply has the mapping file says (`in_every_reply`). What is required may be missing
 from a record, which then waits for a person; where none of several records has it, the path is gone. So is any other
 path that none of many records has, on a site that writes what is empty; one that leaves that out says nothing by it.
+The columns of the flow's field mapping are such paths.
 """
 
 import re
@@ -55,13 +56,14 @@ class _Level:
 
 
 class Presence:
-    """What one read has not seen yet of an entity."""
+    """What one read has not seen yet of an entity. `own` are the columns of a field mapping."""
 
-    def __init__(self, site: Site, entity: Entity) -> None:
+    def __init__(self, site: Site, entity: Entity, own: Sequence[str] = ()) -> None:
         row = entity.record == ROW
         self._mapping = EntityMapping(site, entity)
         self._looked_at = 0
-        self._levels = [_Level(None, list(_wanted("", entity.fields, row)))]
+        extra = [Wanted("field mapping", one, (paths.compiled(one, row=row),), MANY, False) for one in own]
+        self._levels = [_Level(None, [*_wanted("", entity.fields, row), *extra])]
         self._levels += [
             _Level(paths.compiled(part.record), list(_wanted(f"{name}.", part.fields, row)))
             for name, part in entity.children.items()

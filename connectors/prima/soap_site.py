@@ -25,6 +25,9 @@ class SoapSite:
         self._service, self._model, self._streams = service, model, streams
         self._feeds = Feeds(service, model.file.site)
 
+    def demand(self, stream: str, columns: Sequence[str]) -> None:
+        self._feeds.own = {**self._feeds.own, stream: columns}
+
     def read(self, stream: str, since: str, resume: str = "") -> Iterator[Page]:
         if stream == "product":
             return self._products(None)

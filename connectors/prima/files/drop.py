@@ -70,6 +70,10 @@ class Progress:
 class FileDrop:
     def __init__(self, system: str, model: Model, streams: Mapping[str, Stream], opened: Opened) -> None:
         self._system, self._model, self._streams, self._opened = system, model, streams, opened
+        self._own: Mapping[str, Sequence[str]] = {}
+
+    def demand(self, stream: str, columns: Sequence[str]) -> None:
+        self._own = {**self._own, stream: columns}
 
     def read(self, stream: str, since: str, resume: str = "") -> Iterator[Page]:
         with self._opened() as place:
@@ -197,7 +201,7 @@ class FileDrop:
             log.info("%s: %s has the content of an earlier file and is skipped", self._system, file.entry.name)
             return
         waiting: list[Row] = []
-        presence = Presence(self._model.file.site, self._described(name))
+        presence = Presence(self._model.file.site, self._described(name), self._own.get(name, ()))
         for row in self._expanded(stream, name, presence.watching(self._rows_of(place, name, file))):
             waiting.append(row)
             if len(waiting) >= PAGE:

@@ -101,6 +101,21 @@ def test_by_the_assumed_contract_one_record_is_enough_to_miss_what_none_can_be_w
         read(prima(), stream)
 
 
+def test_a_column_of_the_field_mapping_is_missed_as_any_other_path(soap: SoapServer, prima: Open) -> None:
+    source = prima()
+    source.extend("customer", {"@ShopTier": "text"})
+    soap.says(page(people(100)))
+    with pytest.raises(ConfigurationError, match=r"@ShopTier \(field mapping\)") as raised:
+        next(source.read("customer", ""))
+    assert "field mapping" in raised.value.remedy
+    soap.says(page(people(99)))
+    assert read(source) == 99, "too few to tell"
+    soap.says(page(people(99) + people(1).replace("Status=", 'ShopTier="" Status=')))
+    assert read(source) == 100
+    soap.says(page(people(100, empty=False)))
+    assert read(source) == 100, "this site leaves out what is empty"
+
+
 def test_of_paths_that_stand_for_each_other_one_is_enough(soap: SoapServer, prima: Open) -> None:
     soap.says(page(people(100)))
     assert read(prima()) == 100, "there is a mobile and no other phone"
@@ -150,3 +165,17 @@ def test_a_column_that_is_gone_from_a_file_is_named_and_the_file_stays(drop: Dro
     with pytest.raises(ConfigurationError, match=r"customers_20240301060001_000001.csv holds @CustomerEmail \(email\)"):
         read(source)
     assert file.exists(), "it is read once the mapping knows the new name"
+
+
+def test_a_column_of_the_field_mapping_that_is_gone_from_a_file_is_named(drop: Drop, files: Open) -> None:
+    head = "Customer,Status,CustomerType,MergedTo,CustomerEmail,CustomerForename,CustomerSurname,CustomerMobile"
+    head = f"{head},AddrLine1,AddrLine2,AddrLine3,PostCode,Country,DateOfBirth"
+    people = [f"C{number},Active,{',' * 11}" for number in range(100)]
+    source = files(MAPPING_FILE="")
+    source.extend("customer", {"@Tier": "text"})
+    drop.put("customers_20240301060001_000001.csv", f"{head},Tier", *(f"{one}," for one in people))
+    assert read(source) == 100
+    file = drop.put("customers_20240302060001_000002.csv", head, *people)
+    with pytest.raises(ConfigurationError, match=r"_000002.csv holds @Tier \(field mapping\)"):
+        read(source)
+    assert file.exists()
