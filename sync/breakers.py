@@ -154,7 +154,9 @@ def trip(lease: Lease, stop: BreakerTripped) -> None:
         history.record("trip breaker", flow, after={"kind": kind.name, "run": run.pk, **cause["numbers"]},
                        reason=message)  # fmt: skip
         note = f"Breaker {kind.title.lower()}: {stop.told}"
-        Flow.objects.filter(pk=flow.pk).update(paused_at=clock.now(), paused_note=note[:300], paused_by=None)
+        Flow.objects.filter(pk=flow.pk).update(  # a date that somebody gave meanwhile is none for this
+            paused_at=clock.now(), paused_note=note[:300], paused_by=None, paused_until=None
+        )
         if kind.name != CATALOGUE_SHRINK:  # the refused version has told it already
             finding = Finding(
                 ISSUE, field=kind.name, message=message, records=stop.seen, erp_value=f"{stop.seen:,}",

@@ -199,6 +199,9 @@ class FlowAdmin(ConsoleAdmin):
             return HttpResponseRedirect(addresses.flow(flow))
         if was:
             messages.info(request, "A run of this flow is active already; this is it.")
+        elif flow.paused or not flow.enabled:
+            wanted = "resumes the flow" if flow.paused else "switches the flow on"
+            messages.warning(request, f"The run is queued and waits until somebody {wanted}; nothing is sent before.")
         else:
             messages.success(request, "The run is queued; a worker takes it within seconds.")
         return HttpResponseRedirect(addresses.run(run))

@@ -77,6 +77,14 @@ def test_a_sweep_is_queued_once_and_asked_for_by_a_name(client: Client) -> None:
     assert "active already" in second.content.decode()
 
 
+def test_a_run_asked_for_on_a_paused_flow_is_said_to_wait() -> None:
+    asked = flow("customer", paused_at=timezone.now(), paused_note="Month end")
+    said = ask(of("admin"), asked).content.decode()
+    assert "waits until somebody resumes the flow" in said
+    assert "within seconds" not in said
+    assert SyncRun.objects.get().state == "queued"
+
+
 @pytest.mark.parametrize("role", ["marketing", "finance", "viewer"])
 def test_nobody_else_may_sweep(role: str) -> None:
     asked = flow("customer")

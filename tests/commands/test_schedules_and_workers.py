@@ -35,6 +35,15 @@ def test_a_pause_has_a_date(run: Run, load: Load) -> None:
     assert Flow.objects.get(name=CUSTOMERS).paused_until is not None
 
 
+def test_a_pause_is_not_paused_over(run: Run, load: Load) -> None:
+    load(people(1))
+    assert run("pause", CUSTOMERS, "--note", "Stopped for good reason").code == 0
+    again = run("pause", CUSTOMERS, "--note", "price import", "--until", (clock.now() + timedelta(days=1)).isoformat())
+    assert (again.code, "is paused already: Stopped for good reason" in again.err) == (1, True)
+    assert run("pause", CUSTOMERS, "--json").one["paused_note"] == "Stopped for good reason"
+    assert Flow.objects.get(name=CUSTOMERS).paused_until is None
+
+
 def test_workers_say_who_is_gone_and_what_to_do(run: Run) -> None:
     workers.alive()
     now = clock.now()

@@ -6,6 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
+from django.core.management.base import CommandError
 
 from sync import clock, runs
 from sync.management.console import ConsoleCommand
@@ -28,13 +29,19 @@ class Command(ConsoleCommand):
 
     def arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("flow")
-        parser.add_argument("--note", default="Paused from the command line.", help="why, for the colleagues")
+        parser.add_argument("--note", default="", help="why, for the colleagues")
         parser.add_argument("--until", type=moment, help="resumes by itself then, such as 2026-11-30T18:00Z")
 
     def handle(self, *args: Any, **options: Any) -> None:
         flow = self.flow(options["flow"])
+        if flow.paused and (options["note"] or options["until"]):
+            raise CommandError(
+                f"{flow} is paused already: {flow.paused_note} What you gave was not taken; resume it first, or leave "
+                "it so.",
+                returncode=1,
+            )
         if not flow.paused:
-            runs.pause(flow, options["note"], None, options["until"])
+            runs.pause(flow, options["note"] or "Paused from the command line.", None, options["until"])
         ends = f" until {flow.paused_until:%Y-%m-%d %H:%M} UTC" if flow.paused_until else ""
         text = f"{flow} is paused{ends}: {flow.paused_note}"
         told = {

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from sync import breakers
+from sync import breakers, clock, runs
 from sync.models import AuditEvent, Flow
-from tests.sync.breakers.conftest import change, run
+from tests.sync.breakers.conftest import change, run, stopped_by
 from tests.sync.plain_systems import Erp, Platform
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -36,3 +36,22 @@ def test_a_limit_that_is_changed_is_in_the_trail(customers: tuple[Flow, Erp, Pla
     assert (event.actor_name, event.after) == ("admin", {"kind": "mass_change", "on": False})
     change(erp, 400)
     assert run(flow).state == "completed", "it is off"
+
+
+def test_the_date_of_a_pause_resumes_no_flow_that_a_breaker_stopped(
+    customers: tuple[Flow, Erp, Platform], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody pauses while the page is read that trips; when the date comes, a person has still to look."""
+    flow, erp, platform = customers
+    change(erp, 400)
+    reads = erp.read
+
+    def read(*asked: Any) -> Any:
+        runs.pause(Flow.objects.get(pk=flow.pk), "Lunch", None, clock.now())
+        return reads(*asked)
+
+    monkeypatch.setattr(erp, "read", read)
+    assert run(flow).state == "failed"
+    assert platform.sent == []
+    assert runs.resume_in_time() == []
+    assert stopped_by(flow).kind == "mass_change"
