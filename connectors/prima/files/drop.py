@@ -5,11 +5,9 @@ the next read begins, and is still found there: several streams read the same fi
 """
 
 import contextlib
-import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import takewhile
@@ -20,10 +18,11 @@ from connectors.errors import ConfigurationError, RecordError, UnavailableError,
 from connectors.prima import pieces
 from connectors.prima.envelope import drifted
 from connectors.prima.events import CANCELLED
-from connectors.prima.files import join, parts, table
+from connectors.prima.files import join, parts, progress, table
 from connectors.prima.files.consent_out import consent_file
 from connectors.prima.files.names import Entry, Numbered, due, numbered
 from connectors.prima.files.places import FAILED, PROCESSED, LocalPlace, Place, elsewhere, kept
+from connectors.prima.files.progress import Progress
 from connectors.prima.files.sftp import connected
 from connectors.prima.mapping import clock_of
 from connectors.prima.model import Model, channels_of
@@ -56,17 +55,6 @@ def open_drop(settings: Settings, model: Model, streams: Mapping[str, Stream]) -
     )
 
 
-@dataclass
-class Progress:
-    """Sequence numbers by file name; `after` is a moment to start from, as file names stamp it."""
-
-    done: dict[str, int] = field(default_factory=dict)
-    after: str = ""
-
-    def text(self) -> str:
-        return json.dumps(self.done, sort_keys=True) if self.done else ""
-
-
 class FileDrop:
     def __init__(self, system: str, model: Model, streams: Mapping[str, Stream], opened: Opened) -> None:
         self._system, self._model, self._streams, self._opened = system, model, streams, opened
@@ -77,7 +65,7 @@ class FileDrop:
 
     def read(self, stream: str, since: str, resume: str = "") -> Iterator[Page]:
         with self._opened() as place:
-            at = self._progress(resume or since)
+            at = progress.read(resume or since, self._system, clock_of(self._model.file.site.defaults).zone)
             for name in self._model.entities(stream):
                 self._tidy(place, self._entity(name), at)
             yield from self._pages(place, stream, at, since)
@@ -154,9 +142,10 @@ class FileDrop:
         for name in self._model.entities(stream):
             files, problem = self._due(place, name, at)
             problems += [problem] if problem else []
+            newest = {} if since or stream != "customer" else self._newest(place, stream, name, files)
             for file in files:
                 before = at.text()
-                for rows in self._slices(place, stream, name, file):
+                for rows in self._slices(place, stream, name, file, newest):
                     yield Page(rows, before)
                     read_any = True
                 self._done(name, file, at)
@@ -196,13 +185,33 @@ class FileDrop:
     def _done(self, name: str, file: Numbered, at: Progress) -> None:
         at.done[self._entity(name).name] = file.sequence
 
-    def _slices(self, place: Place, stream: str, name: str, file: Numbered) -> Iterator[list[Row]]:
+    def _newest(self, place: Place, stream: str, name: str, files: Sequence[Numbered]) -> Mapping[str, int]:
+        """Key → the last of these files that has the record. Where everything is read again, what stood in a file of
+        last month would go out over today's value, until today's file has its turn."""
+        spec, newest = self._entity(name), dict[str, int]()
+        for file in files if len(files) > 1 else ():
+            if self._is_repeat(place, spec, file):
+                continue
+            with kept(place, file.entry) as content:
+                try:
+                    table.check(content, spec)
+                except table.DamagedFileError:
+                    break  # nothing behind it is read before it is put right
+            rows = self._expanded(stream, name, self._rows_of(place, name, file))
+            newest.update((key, file.sequence) for row in rows if (key := self._key(stream, row)))
+        return newest
+
+    def _slices(
+        self, place: Place, stream: str, name: str, file: Numbered, newest: Mapping[str, int]
+    ) -> Iterator[list[Row]]:
         if self._is_repeat(place, self._entity(name), file):
             log.info("%s: %s has the content of an earlier file and is skipped", self._system, file.entry.name)
             return
         waiting: list[Row] = []
         presence = Presence(self._model.file.site, self._described(name), self._own.get(name, ()))
         for row in self._expanded(stream, name, presence.watching(self._rows_of(place, name, file))):
+            if newest and newest.get(self._key(stream, row), 0) > file.sequence:
+                continue
             waiting.append(row)
             if len(waiting) >= PAGE:
                 self._demand(presence, file)
@@ -384,20 +393,3 @@ class FileDrop:
         file = self._described(name).file
         assert file is not None
         return file
-
-    def _progress(self, text: str) -> Progress:
-        if not text:
-            return Progress()
-        if text.startswith("{"):
-            return Progress({str(name): int(number) for name, number in json.loads(text).items()})
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError as error:
-            raise ConfigurationError(
-                f"{self._system}: {text[:40]!r} is no place to read files from.",
-                system=self._system,
-                remedy="Give a moment in ISO 8601, or start without one to read all files.",
-            ) from error
-        zone = clock_of(self._model.file.site.defaults).zone
-        local = moment.astimezone(zone) if moment.tzinfo else moment
-        return Progress(after=local.strftime("%Y%m%d%H%M%S"))

@@ -79,6 +79,32 @@ def test_files_are_read_in_sequence_and_the_next_read_goes_on_after_them(drop: D
     assert keys(source, since=after) == ["C"]
 
 
+def test_where_everything_is_read_again_a_customer_comes_once_as_the_newest_file_has_him(
+    drop: Drop, files: Open
+) -> None:
+    drop.customers(7, "A,Old,,Active,,,", "B,Bell,,Active,,,")
+    drop.customers(8, "A,New,,Active,,,", ",Nobody,,Active,,,")
+    drop.customers(9, "A,New,,Active,,,", ",Nobody,,Active,,,")
+    source = files()
+    named = [row for row in rows(list(source.read("customer", ""))) if b"Nobody" not in row]
+    found = [source.streams["customer"].map(row).record for row in named]
+    assert [(one.key, one.last_name) for one in found] == [("B", "Bell"), ("A", "New")], "the third repeats the second"
+    after = watermark(source)
+    assert json.loads(after) == {"customers": 9}
+    drop.customers(10, "A,Newer,,Active,,,")
+    [newer] = mapped(source, "customer", list(source.read("customer", after)))
+    assert newer.record.last_name == "Newer"
+
+
+def test_a_damaged_file_holds_up_nothing_that_stands_before_it(drop: Drop, files: Open) -> None:
+    drop.customers(7, "A,Bell,,Active,,,")
+    drop.customers(8, raw=b"")
+    pages = files().read("customer", "")
+    assert len(next(pages).rows) == 1
+    with pytest.raises(UnexpectedReplyError, match="parked"):
+        list(pages)
+
+
 def test_what_was_read_is_moved_and_still_there_for_another_stream(drop: Drop, files: Open) -> None:
     drop.customers(7, "A,,,Active,,,Yes")
     source = files()
