@@ -2,7 +2,8 @@
 
 Real Celery workers against one PostgreSQL, one broker and one budget. The run is asked for as a person would ask, and
 split into as many parts as there are workers. Afterwards every contact is compared with the dataset, and the requests
-are counted in the emulator's own log: together the workers must stay within the limit of one account.
+are counted in the emulator's own log: together the workers must stay within the limit of one account. The peers do the
+same load beside them, each in its one process.
 """
 
 import argparse
@@ -20,12 +21,13 @@ from urllib.parse import quote, urlsplit
 
 import psycopg
 
-from bench import customers, proof, report
+from bench import customers, environments, proof, report
 from bench.aims import Aim, keep, table
 from bench.emulated import ROOT
 from bench.measured import TICK, cpu_of
 from bench.slow import LIMIT_A_MINUTE, moments, most_in_a_minute, refused
 from bench.stage import NoServerError, Stage, stage
+from bench.timed import Clock, Timed
 
 FLOW = "dynamics365.customer"
 PROCESSES = (1, 2, 4)
@@ -183,6 +185,15 @@ class Bench:
         proof.contacts(ready.emulated.contacts(), customers.people(self.count, self.seed), self.account)
         return load
 
+    def peer(self, name: str) -> Timed:
+        """One of the peers of `bench/sync`, at the same load."""
+        with self.ready.server.database(f"{self.ready.template}_{name}", self.ready.template) as url:
+            self.ready.fresh()
+            command = [str(environments.peers()), "-m", "bench.peers", name]
+            timed = Clock(self.ready, self.account, self.count).timed(name, command, url)
+        proof.contacts(self.ready.emulated.contacts(), customers.people(self.count, self.seed), self.account)
+        return timed
+
     def _timed(self, broker: str, processes: int, own: Mapping[str, str], pids: Sequence[int]) -> Load:
         emulated, database = self.ready.emulated, own["DATABASE_URL"]
         name = urlsplit(database).path.strip("/")
@@ -240,6 +251,24 @@ def line(one: Load) -> None:
     )
 
 
+def peer_line(one: Timed) -> None:
+    per_row = 1e6 / one.rows
+    print(
+        f"{one.name:<10}{1:>9}{1:>11}{one.rate:>12,.0f}{one.seconds:>10.2f}"
+        f"{one.work_cpu * per_row:>12.1f}{one.database * per_row:>10.1f}{one.emulators * per_row:>11.1f}",
+        flush=True,
+    )
+
+
+def beside(loads: Sequence[Load], peers: Sequence[Timed]) -> list[Aim]:
+    """The fastest of the loads on each number of workers beside the peers."""
+    found = []
+    for processes in dict.fromkeys(one.processes for one in loads):
+        best = max(one.rate for one in loads if one.processes == processes)
+        found += [Aim(f"rows/s, {processes} workers / {peer.name}", best / peer.rate) for peer in peers]
+    return found
+
+
 def aims(loads: Sequence[Load]) -> list[Aim]:
     found = []
     for broker in dict.fromkeys(one.broker for one in loads):
@@ -266,10 +295,12 @@ def main() -> int:
     parser.add_argument("--redis", default="redis://127.0.0.1:6379/14", help="an empty database; emptied afterwards")
     parser.add_argument("--rabbitmq", default="amqp://guest:guest@127.0.0.1:5672", help="a server rabbitmqctl reaches")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--peers", default="dlt,diffsync", help="comma separated; empty: none")
     parser.add_argument("--aims", type=Path, help="add the ratios to this file, for bench/all")
     options = parser.parse_args()
     given = {"redis": options.redis, "rabbitmq": options.rabbitmq}
     loads: list[Load] = []
+    peers: list[Timed] = []
     try:
         with stage(lambda folder: customers.write(folder, options.customers, options.seed)) as ready:
             report.head(f"bench/workers: {options.customers:,} customers", ready.server.settings())
@@ -281,11 +312,15 @@ def main() -> int:
                     with BROKERS[broker](given[broker]) as url:
                         loads.append(bench.load(broker, url, processes))
                     line(loads[-1])
-    except (NoServerError, NoBrokerError) as problem:
+            for name in filter(None, options.peers.split(",")):
+                peers.append(bench.peer(name))
+                peer_line(peers[-1])
+    except (NoServerError, NoBrokerError, environments.NoPeersError) as problem:
         parser.error(str(problem))
     print()
-    table(aims(loads))
-    keep(aims(loads), options.aims)
+    found = aims(loads) + beside(loads, peers)
+    table(found)
+    keep(found, options.aims)
     return 0
 
 
