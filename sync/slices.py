@@ -277,7 +277,7 @@ class Slice:
         def told() -> None:
             with transaction.atomic():
                 keys = result.overtaken()
-                if run.parent_id:  # the parts may be at them at this moment
+                if run.parent_id or run.divided:  # the parts may be at them at this moment
                     parts.again(run, keys)
                 else:
                     pending.note(self.route.flow, keys, "lost_lease")
