@@ -129,7 +129,7 @@ class Slice:
         """What was under way when the page before it stopped the run: its answers count, its rows come again."""
         if isinstance(stop, LeaseLostError):
             self._overtaken(result)
-        elif result.requests and isinstance(stop, ConnectorError):
+        elif result.deliveries and isinstance(stop, ConnectorError):  # also those that never left have an end
             result.interrupted = stop
             self._remember(result)
 

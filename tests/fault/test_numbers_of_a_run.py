@@ -10,7 +10,7 @@ from django.test import Client
 from sync import addresses, plans, runs
 from sync.models import Delivery, Flow, SyncRun
 from tests.fault.conftest import Started
-from tests.sync.conftest import Control, Load, flow, goes_on, invoice, people, sync, worked
+from tests.sync.conftest import Control, Load, flow, goes_on, in_thread, invoice, people, sync, wait_until, worked
 from tests.systems.conftest import World, emulated, world
 from tests.systems.conftest import sync as sync_named
 from tests.systems.test_dataverse_and_emarsys import guids
@@ -109,6 +109,26 @@ def test_a_request_that_never_left_does_not_count(load: Load, monkeypatch: pytes
     control.fault("status", code=503, times=0, system="emarsys", path="/oauth2/token")
     run = sync()
     assert (run.state, run.writes, contacts_written(control)) == ("waiting", 0, 0)
+
+
+def test_what_a_cancel_kept_from_leaving_does_not_count(load: Load, settings: Any) -> None:
+    """Nor later: no next run takes it for something that a worker left behind."""
+    settings.SYNC = {**settings.SYNC, "SENDERS": 1}
+    control = load(people(60), DYNAMICS365_PAGE_SIZE="10", EMARSYS_CONTACT_BATCH="5")
+    control.fault("slow", seconds=3, bytes_per_second=100_000, **CONTACTS)
+    run = runs.start(flow(), ring=False)
+    assert run is not None
+    working = in_thread(lambda: worked(run))
+    wait_until(lambda: Delivery.objects.exists(), 20)
+    runs.cancel(run, None)
+    working.join(30)
+    run.refresh_from_db()
+    assert (run.state, Delivery.objects.filter(outcome="").count()) == ("cancelled", 0)
+    assert set(Delivery.objects.filter(requests=0).values_list("outcome", flat=True)) == {"retryable"}
+    left = contacts_written(control)
+    assert sync().state == "completed"
+    run.refresh_from_db()
+    assert (run.writes, run.lost_writes) == (left, 0)
 
 
 def killed(start: Started, name: str, point: str) -> SyncRun:
