@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from sync import addresses, field_checks, field_mappings, field_trials, pending, pipeline, plans, runs, triage
-from sync.models import Flow, SyncIssue, SyncRun
+from sync.models import Breaker, Flow, SyncIssue, SyncRun
 from tests.admin.desk_records import person
 from tests.sync.conftest import Control, buckets, open_issues
 from tests.systems.conftest import World, command, sync
@@ -363,3 +364,21 @@ def page(client: Client, url: str) -> str:
     answer = client.get(url)
     assert answer.status_code == 200, url
     return str(answer.content.decode())
+
+
+@pytest.mark.parametrize("shop", ["dataverse"], indirect=True)
+def test_reading_everything_once_is_not_unusual_for_a_flow_that_reads_what_changed(shop: Shop) -> None:
+    shop.edit(1, nickname="Sunny")
+    shop.settle()
+    for weeks in range(1, 7):
+        before = SyncRun.objects.create(
+            flow=shop.flow, state="completed", read=1, unchanged=1, watermark_from="a token"
+        )
+        at = before.queued_at - timedelta(weeks=weeks)
+        SyncRun.objects.filter(pk=before.pk).update(queued_at=at, finished_at=at)
+    SyncRun.objects.create(flow=shop.flow, state="completed", watermark_from="a token")
+    Breaker.objects.create(flow=shop.flow, kind="out_of_range", on=True, percent=75, minimum=1)
+    shop.in_force(shop.row("nickname", COMPANY))
+    run = shop.sync()
+    assert run.read >= 5
+    assert shop.held(COMPANY) == {1: "Sunny"}
