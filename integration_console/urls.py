@@ -15,4 +15,5 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     path("console/", admin.site.urls),
 ]
+handler400 = "sync.web.too_big.refused"
 handler403 = "sync.web.denied.denied"

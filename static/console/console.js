@@ -60,4 +60,20 @@ function onceOnly() {
   });
 }
 
-for (const start of [themeToggle, sidebarOnSmallScreens, searchByKey, oneMenuAtATime, onceOnly]) start();
+function bigTextAsFile() {
+  /* A text longer than the server takes in a field goes as a file; it stays in its field on the page. */
+  const form = document.querySelector("form[data-big-text]");
+  if (!form) return;
+  const text = document.getElementById(form.dataset.bigText);
+  const file = document.getElementById(form.dataset.asFile);
+  const lines = (words) => new Blob([words.replace(/\r?\n/g, "\r\n")]);
+  form.addEventListener("formdata", (event) => {
+    const whole = lines(text.value);
+    if (whole.size <= Number(form.dataset.mostBytes)) return;
+    const both = new File([whole, "\r\n", ...file.files], "ids.txt", { type: "text/plain" });
+    event.formData.set(text.name, "");
+    event.formData.set(file.name, both);
+  });
+}
+
+for (const start of [themeToggle, sidebarOnSmallScreens, searchByKey, oneMenuAtATime, onceOnly, bigTextAsFile]) start();

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
@@ -19,6 +20,10 @@ from sync.backfill_ids import RefusedError
 from sync.models import Backfill, Flow
 
 LATEST = 10
+SPARE = 100_000
+"""Bytes left for the form's other fields and for line breaks, which a browser sends as two characters."""
+LARGEST_FILE = 25_000_000
+"""Bytes of a file with ids: the most ids that one backfill takes, as long as keys may be, and what separates them."""
 DAY = forms.DateInput({"type": "date"})
 
 
@@ -26,9 +31,9 @@ class BackfillForm(forms.Form):
     ids = forms.CharField(
         label="Ids",
         required=False,
-        max_length=5_000_000,
         widget=forms.Textarea({"rows": 8, "spellcheck": "false", "autocomplete": "off"}),
     )
+    file = forms.FileField(label="Or a file with ids", required=False)
     since = forms.DateField(label="From", required=False, widget=DAY)
     until = forms.DateField(label="To", required=False, widget=DAY)
     reason = forms.CharField(
@@ -40,6 +45,10 @@ class BackfillForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         found = super().clean() or {}
+        given = found.get("file")
+        if given and given.size > LARGEST_FILE:
+            said = f"The file has more than {LARGEST_FILE // 1_000_000} MB. Give it in parts."
+            raise forms.ValidationError({"file": said})
         if bool(found.get("ids")) == bool(found.get("since")) and not self.errors:
             raise forms.ValidationError("Paste ids, or give a first day: one of the two.")
         return found
@@ -50,7 +59,7 @@ Show = Callable[[HttpRequest, str, dict[str, Any]], HttpResponse]
 
 def form_view(request: HttpRequest, flow: Flow, show: Show) -> HttpResponse:
     """The caller has checked that the person may operate this flow."""
-    form = BackfillForm(request.POST or None)
+    form = BackfillForm(_with_file(request), request.FILES) if request.method == "POST" else BackfillForm()
     if request.method == "POST" and form.is_valid():
         try:
             return HttpResponseRedirect(addresses.backfill(_asked(flow, request.user, form.cleaned_data)))
@@ -66,12 +75,23 @@ def form_view(request: HttpRequest, flow: Flow, show: Show) -> HttpResponse:
         "why_not": backfill_preview.why_not(flow),
         "dated": backfill_preview.is_dated(flow),
         "most": backfill_ids.MOST,
+        "most_megabytes": LARGEST_FILE // 1_000_000,
+        "most_bytes": (settings.DATA_UPLOAD_MAX_MEMORY_SIZE or LARGEST_FILE) - SPARE,
         "latest": [
             (one, addresses.backfill(one))
             for one in Backfill.objects.filter(flow=flow).select_related("run", "asked_by").defer("keys")[:LATEST]
         ],
     }
     return show(request, "console/backfill_form.html", context)
+
+
+def _with_file(request: HttpRequest) -> QueryDict:
+    """What was given, with the file's text among the pasted ids: it is shown again where something is wrong."""
+    given, file = request.POST.copy(), request.FILES.get("file")
+    if file and (file.size or 0) <= LARGEST_FILE:
+        text = file.read().decode("utf-8-sig", "replace").replace("\x00", "")
+        given["ids"] = f"{given.get('ids', '')}\n{text}".strip()
+    return given
 
 
 def _asked(flow: Flow, user: Any, given: dict[str, Any]) -> Backfill:
