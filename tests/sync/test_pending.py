@@ -1,9 +1,11 @@
 """Keys to look at again: retried by people, released by a parent, taken in between the pages of a long scan."""
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import User
 
-from sync import pending, pipeline, runs, triage
+from sync import clock, pending, pipeline, runs, triage
 from sync.models import Flow, PendingKey, RunPage, SyncIssue, SyncRun
 from tests.sync.conftest import (
     Load,
@@ -213,3 +215,37 @@ def test_a_retry_asked_for_while_the_record_is_under_way_is_not_lost(load: Load)
     assert control.contacts()["C-1"]["11"] == "York"
     run.refresh_from_db()
     assert (run.state, run.read, PendingKey.objects.count()) == ("completed", 2, 0)
+
+
+def test_what_fails_at_every_look_is_not_tried_at_every_look(load: Load, marketing: User) -> None:
+    """A flow that an admin must mend: its keys start runs ever more rarely, a person at once."""
+    control = load(people(3))
+    sync()
+    fault = control.fault("status", code=403, times=0, system="emarsys", method="PUT", path="/contact/")
+    pending.ask(flow(), ["usmf|C-2"], "event", urgent=True)
+    assert retried().state == "failed"
+    pending.start_runs()
+    pending.ask(flow(), ["usmf|C-3"], "event", urgent=True)
+    assert not SyncRun.objects.filter(state="queued").exists()
+    for seconds in pending.PAUSES[:3]:
+        SyncRun.objects.filter(state="failed").update(finished_at=clock.now() - timedelta(seconds=seconds - 1))
+        pending.start_runs()
+        assert not SyncRun.objects.filter(state="queued").exists()
+        SyncRun.objects.filter(state="failed").update(finished_at=clock.now() - timedelta(seconds=seconds))
+        pending.start_runs()
+        assert retried().state == "failed"
+    control("DELETE", f"faults/{fault}")
+    pending.ask(flow(), ["usmf|C-1"], "retry", marketing)
+    run = retried()
+    assert (run.state, run.accepted) == ("completed", 3)
+    pending.ask(flow(), ["usmf|C-1"], "event", urgent=True)
+    assert SyncRun.objects.filter(state="queued").exists(), "it works again"
+
+
+def test_keys_that_are_for_later_start_no_run(load: Load) -> None:
+    load(people(1))
+    sync()
+    later = clock.now() + timedelta(hours=1)
+    PendingKey.objects.create(flow=flow(), key="usmf|C-1", reason="after_parts", not_before=later, created_at=later)
+    pending.start_runs()
+    assert not SyncRun.objects.filter(keys_only=True).exists()
