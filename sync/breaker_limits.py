@@ -9,8 +9,8 @@ from django.http import HttpRequest
 
 from sync import breakers, expected
 from sync.breaker_kinds import KINDS, Kind, applying
-from sync.breaker_watch import LIVE
-from sync.models import Breaker, CrossReference, Flow, ProductFeed, SyncRun
+from sync.breaker_watch import linked
+from sync.models import Breaker, Flow, ProductFeed, SyncRun
 from sync.models.breaker import CATALOGUE_SHRINK, OUT_OF_RANGE
 from sync.models.feed import PUBLISHED
 
@@ -51,7 +51,7 @@ def lines(flow: Flow) -> list[Line]:
     """Every breaker that applies to the flow. A handful of queries, however much the flow has."""
     next_run = SyncRun(flow=flow, watermark_from=flow.watermark)
     found = breakers.of(flow)
-    links = CrossReference.objects.filter(flow=flow, state__in=LIVE).count() if _by_links(found) else 0
+    links = linked(flow) if _by_links(found) else 0
     return [Line(KINDS[one.kind], one, _usual(next_run, one), _now(one, links)) for one in found]
 
 

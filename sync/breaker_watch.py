@@ -13,7 +13,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F, Q
 
-from connectors.base import Change, Effect
+from connectors.base import Change, Effect, Observed
 from connectors.records import Consent, ContactPerson, Customer, Record
 from sync import breakers, clock, expected, feeds
 from sync.breaker_kinds import KINDS
@@ -22,7 +22,7 @@ from sync.catalogue import Bucket
 from sync.delivery.page import Gate, Leaving, PageResult, T, Work, open_gate
 from sync.expected import Expected
 from sync.flows import Route
-from sync.models import Breaker, CrossReference, FeedItem, LedgerEntry, ProductFeed, SyncRun
+from sync.models import Breaker, CrossReference, FeedItem, Flow, LedgerEntry, ProductFeed, SyncRun
 from sync.models.breaker import (
     CATALOGUE_SHRINK,
     ERROR_RATE,
@@ -119,9 +119,16 @@ class Watch:
         if not result.claims:
             return
         numbers = {kind: len(set(keys)) for kind, keys in found.items() if keys}
+        asked = False
         while not self._claimed(numbers, work):
             self.lease.change(heartbeat_at=clock.now())  # raises where the run is no longer ours
             self._count_links()
+            if numbers.get(MASS_OPT_OUT) and not asked:
+                asked, shown = True, self._opted_out_there(leaving)
+                found[MASS_OPT_OUT] = [key for key in found[MASS_OPT_OUT] if key not in shown]
+                result.claims = {**result.claims, KINDS[MASS_OPT_OUT].counted: frozenset(found[MASS_OPT_OUT])}
+                numbers[MASS_OPT_OUT] = len(set(found[MASS_OPT_OUT]))
+                continue
             run = SyncRun.objects.get(pk=self.run.whole_id)
             if self.run.parent_id:
                 self.whole = run
@@ -129,6 +136,19 @@ class Watch:
                 before = getattr(run, f"claimed_{KINDS[kind].counted}")
                 if kind in self.watched and before + number > self._limit_now(kind, work):
                     raise self._mass(kind, before, found[kind], work)
+
+    def _opted_out_there(self, leaving: Sequence[Leaving]) -> set[str]:
+        """Whom the target shows as opted out already: an opt-out that comes back from where it was passed on takes
+        nobody's permission away. Asked only where the run would stop."""
+        inlet = self.route.inlet
+        out = [one for one in leaving if isinstance(one.record, Consent) and opted_out(one.record)]
+        if not inlet.readable:
+            return set()
+        shown: set[str] = set()
+        for start in range(0, len(out), inlet.batch):
+            there = self.route.sink.find(inlet.entity, [one.record for one in out[start : start + inlet.batch]])
+            shown |= {key for key, seen in there.items() if seen and all(_says_no(one) for one in seen)}
+        return shown
 
     def _claimed(self, numbers: dict[str, int], work: Work) -> bool:
         """One statement, in the run's row: nobody passes between the look and the count."""
@@ -168,7 +188,7 @@ class Watch:
     def _count_links(self) -> int:
         """Once a slice, and only when it matters: counting a million takes a while."""
         if self._links is None:
-            self._links = CrossReference.objects.filter(flow=self.flow, state__in=LIVE).count()
+            self._links = linked(self.flow)
         return self._links
 
     def _mass(self, kind: str, before: int, keys: list[str], work: Work) -> BreakerTripped:
@@ -302,6 +322,21 @@ class Watch:
             {"low": usual.low, "high": most, "median": usual.median, "samples": list(usual.samples)},
             usual=f"The last {weeks} {usual.weekday}s brought {low:,} to {high:,}, mostly {usual.median:,}.",
         )
+
+
+def linked(flow: Flow) -> int:
+    """The linked records that a percentage is of. A flow of consent has links of those only of whom something was
+    passed on: there it is the customers of both systems."""
+    live = CrossReference.objects.filter(state__in=LIVE)
+    own = live.filter(flow=flow).count()
+    if flow.entity != "consent":
+        return own
+    ends = Q(flow__source=flow.source, flow__target=flow.target) | Q(flow__source=flow.target, flow__target=flow.source)
+    return max(own, live.filter(ends, flow__entity="customer").count())
+
+
+def _says_no(seen: Observed) -> bool:
+    return seen.fields.get("given") == "no"
 
 
 def _limit(breaker: Breaker | None, base: int) -> int:

@@ -4,7 +4,7 @@ import pytest
 
 from connectors.base import Effect
 from sync import breakers
-from sync.models import CrossReference, Flow, SyncIssue
+from sync.models import Breaker, CrossReference, Flow, SyncIssue, SyncRun
 from tests.sync.breakers.conftest import change, run, stopped_by
 from tests.sync.conftest import open_issues, worked
 from tests.sync.plain_systems import Erp, Platform, connect
@@ -47,3 +47,37 @@ def test_a_mass_opt_out_waits_and_none_of_it_is_lost(monkeypatch: pytest.MonkeyP
     done = worked(breakers.resume_once(flow, "mass_opt_out", None))
     assert (done.state, done.opt_outs) == ("completed", 21)
     assert [one["given"] for one in platform.sent] == ["no"] * 21
+
+
+def consents(monkeypatch: pytest.MonkeyPatch, number: int) -> tuple[Flow, Erp, Platform]:
+    """Nobody's consent was passed on yet: the flow has no link of its own."""
+    flow, erp, platform = connect(monkeypatch, "consent", Effect.UPSERT, after="customer")
+    parent = Flow.objects.create(name="erp.customer", source="erp", stream="customer", target="platform",
+                                 entity="customer")  # fmt: skip
+    confirm(parent, **{f"c{n}": f"c{n}" for n in range(number)})
+    erp.rows = [{"key": "nobody", "customer": "nobody", "given": "yes", "evidence": "form"}]
+    assert run(flow).state == "completed"
+    erp.rows = [{"key": f"c{n}", "customer": f"c{n}", "given": "no"} for n in range(30)]
+    return flow, erp, platform
+
+
+def test_the_share_of_opt_outs_is_of_all_customers(monkeypatch: pytest.MonkeyPatch) -> None:
+    flow, _, _ = consents(monkeypatch, 500)
+    assert run(flow).state == "failed"
+    assert stopped_by(flow).cause["seen"] == "30 of 500 linked records would be opted out."
+    breakers.resume_once(flow, "mass_opt_out", None)
+    Breaker.objects.update(allowed_once=False)
+    confirm(Flow.objects.get(name="erp.customer"), **{f"d{n}": f"d{n}" for n in range(100)})
+    assert worked(SyncRun.objects.get(state="queued")).opt_outs == 30, "5 % of 600 may be"
+
+
+def test_opt_outs_that_the_target_shows_already_trip_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They come back from where a colleague has just allowed them."""
+    flow, erp, platform = consents(monkeypatch, 30)
+    platform.readable({f"c{n}": "no" for n in range(30)})
+    done = run(flow)
+    assert (done.state, done.opt_outs) == ("completed", 0)
+    erp.rows = [{**row, "key": f"again-{row['key']}"} for row in erp.rows]
+    platform.readable({f"c{n}": "no" if n < 5 else "yes" for n in range(30)})
+    assert run(flow).state == "failed"
+    assert stopped_by(flow).cause["numbers"]["seen"] == 25
