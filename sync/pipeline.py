@@ -179,7 +179,7 @@ def _shared(slice_: Slice) -> bool:
     lease, run = slice_.lease, slice_.lease.run
     if parts.stopped(run) or SyncRun.objects.filter(pk=run.pk, cancel_requested=True).exists():
         parts.stop(run)  # a cancel may have come before there were any
-    else:
+    elif slice_.route.inlet.effect is not Effect.ONCE:  # a part may be sending that very line
         _look_meanwhile(slice_)
     if parts.under_way(run):
         runs.lend(lease, parts.LOOK_AGAIN)

@@ -7,9 +7,9 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from itertools import count
 
 from django.db import DatabaseError, transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from connectors.base import Effect, Encoded, Outcome, Result
@@ -91,7 +91,6 @@ def batches(encoded: Sequence[Encoded], size: int, max_bytes: int) -> Iterator[l
 
 def intend(work: Work, planned: Sequence[Sequence[Encoded]]) -> list[Request]:
     """Delivery rows for these batches; the caller commits them before anything is sent."""
-    crashpoint("before_intent")
     run, now = work.lease.run, clock.now()
     rows = [
         Delivery(
@@ -215,12 +214,12 @@ def committed(
     """The first commit on its own; what `noted` writes belongs to it. Where nothing leaves there is nothing to
     commit."""
     requests: list[Request] = []
-    times = count()
 
     def intended() -> list[Request]:
+        crashpoint("before_intent")
         with transaction.atomic():
-            if next(times):  # the database was away for a while: somebody else may be at work
-                work.lease.change(heartbeat_at=clock.now())
+            # Decided by what was known then: a worker that slept may have been overtaken, and its lines sent.
+            work.lease.change(heartbeat_at=Now())
             requests[:] = intend(work, planned)
             noted(work, requests)
             crashpoint("in_intent")

@@ -167,6 +167,26 @@ def test_whichever_of_the_two_comes_first_the_books_are_the_same(load: Load) -> 
     adds_up(control)
 
 
+@pytest.mark.parametrize("held", [False, True])
+def test_a_worker_that_is_overtaken_before_its_intent_leaves_the_lines_of_the_other_alone(
+    load: Load, held: bool
+) -> None:
+    """It decided what to send by what the ledger said then; frozen for a while it comes back to sent lines."""
+    control = load(people(1), INVOICES, EMARSYS_SALES_BATCH="4")
+    if held:
+        assert buckets(sync("sale")) == {"held": 6}
+        Flow.objects.filter(pk=flow("sale").pk).update(watermark="")
+        CrossReference.objects.all().delete()
+    sync()
+    run = queued()
+    with overtaken(lambda: ends(run), at="before_intent"):
+        run = worked(run)
+    assert (run.state, buckets(run), states()) == ("completed", {"accepted": 6}, {"accepted": 6})
+    adds_up(control)
+    assert buckets(sync("sale")) == {"unchanged": 6}
+    adds_up(control)
+
+
 @pytest.mark.parametrize("there", [True, False])
 def test_what_a_person_has_decided_meanwhile_stays(load: Load, there: bool) -> None:
     control = load(people(1), INVOICES)

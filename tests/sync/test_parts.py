@@ -239,6 +239,21 @@ def test_invoices_are_divided_by_day_and_number(load: Load) -> None:
     assert flow("sale").watermark == "2026-03-28"
 
 
+def test_a_line_somebody_asks_for_waits_for_the_part_that_may_be_sending_it(load: Load) -> None:
+    sold = [invoice(f"SO-{n:03}", "C-1", ("A", "1", "1.00"), day=f"2026-03-{n % 28 + 1:02}") for n in range(1, 41)]
+    control = load(people(1), sold, DYNAMICS365_PAGE_SIZE="5")
+    sync()
+    run = worked(started("sale"))
+    pending.ask(flow("sale"), ["usmf|SO-007"], "retry")
+    run = worked(run_free(run))
+    assert not control.sales()
+    for part in parts.of(run):
+        worked(part)
+    run = worked(run)
+    assert (run.state, len(control.sales()), PendingKey.objects.count()) == ("completed", 40, 0), run.message
+    assert buckets(run) == {"accepted": 40, "unchanged": 1}
+
+
 def test_a_run_that_is_cancelled_while_it_is_paused_takes_its_parts_over(load: Load) -> None:
     load(people(60), DYNAMICS365_PAGE_SIZE="10")
     run = worked(started())
