@@ -125,6 +125,8 @@ class Http:
                 if attempt == self._attempts or wait > LONGEST_WAIT:
                     raise (lost or error) from None
                 time.sleep(wait)
+            except ConnectorError as error:  # the repeat was refused; of the first one that says nothing
+                raise (lost or error) from None
         raise AssertionError("the last attempt returns or raises")
 
     def _own(self, path: str) -> str:

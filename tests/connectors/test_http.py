@@ -10,7 +10,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Response
 
 from connectors.base import Unlimited
-from connectors.errors import UnavailableError, UnexpectedReplyError, UnknownOutcomeError
+from connectors.errors import ConnectorError, UnavailableError, UnexpectedReplyError, UnknownOutcomeError
 from connectors.http import Http, retry_after
 from connectors.written import Written, counting
 
@@ -103,6 +103,17 @@ def test_a_throttled_send_was_not_carried_out_and_is_repeated(server: HTTPServer
 )  # fmt: skip
 def test_retry_after_comes_in_two_forms(value: str, seconds: float | None) -> None:
     assert retry_after({"Retry-After": value}) == seconds
+
+
+def test_a_refused_repeat_says_nothing_of_the_one_before_it(server: HTTPServer, slept: list[float]) -> None:
+    server.expect_ordered_request("/told", "POST").respond_with_data("", 502)
+    server.expect_ordered_request("/told", "POST").respond_with_data("no", 403)
+    with pytest.raises(UnknownOutcomeError):
+        session(server).request("POST", "told", repeatable=False, keyed=True)
+    server.expect_ordered_request("/told", "POST").respond_with_data("no", 403)
+    with pytest.raises(ConnectorError) as caught:
+        session(server).request("POST", "told", repeatable=False, keyed=True)
+    assert not isinstance(caught.value, UnknownOutcomeError)
 
 
 @pytest.fixture
