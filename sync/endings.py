@@ -40,7 +40,10 @@ def start_over(lease: Lease, error: ExpiredWatermarkError) -> None:
 
 def stopped(lease: Lease) -> None:
     """Within a page: what was answered is remembered, its other records are read again by the next run."""
-    said = "Cancelled by a person within a page, before its next request. What was accepted stays accepted."
+    said = (
+        "Cancelled by a person within a page, before its next request. What was accepted stays accepted; of this page "
+        "the next run counts it, as unchanged."
+    )
     runs.finish(lease, RunState.CANCELLED, said)
 
 
