@@ -258,7 +258,7 @@ def tried(client: Client, reply: bytes | None, entity: str = "customer", mapping
 @pytest.mark.parametrize("entity", REQUESTS)
 def test_a_reply_of_every_kind_is_counted_by_field(systems: Control, admin: Client, entity: str) -> None:
     html = tried(admin, captured(systems, entity), entity)
-    assert "mapping assumed, version 1" in html
+    assert "mapping assumed, version" in html
     assert "100 %" in html
     assert not AuditEvent.objects.filter(action__contains="try").exists()
 

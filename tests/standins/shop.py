@@ -91,13 +91,15 @@ SETTINGS = {
     "ProductNumber=sku,ProductName=title,InvoicedQuantity=pieces,SalesPrice=price,LineAmount=amount",
     "ORDERS_SET": "orders",
     "ORDERS_COLUMNS": "SalesOrderNumber=order_no,OrderingCustomerAccountNumber=client_no,SalesOrderStatus=state,"
-    "OrderCreationDateTime=placed_at,CurrencyCode=currency,OrderTotalAmount=total",
+    "OrderCreationDateTime=placed_at,CurrencyCode=currency,OrderTotalAmount=total,"
+    "AreTotalsCalculated=,OrderTotalTaxAmount=,OrderTotalDiscountAmount=,OrderTotalChargesAmount=",
     "ORDER_LINES_SET": "order_lines",
     "ORDER_LINES_COLUMNS": "SalesOrderNumber=order_no,InventoryLotId=line_id,ItemNumber=sku,LineAmount=amount,"
-    "OrderedSalesQuantity=pieces,SalesOrderLineStatus=state",
+    "OrderedSalesQuantity=pieces,SalesOrderLineStatus=state,"
+    "LineDiscountAmount=,SalesPrice=,SalesPriceQuantity=",
     "VOIDED_ORDERS_SET": "",
 }
-"""Columns that the shop lacks need no word where its `$metadata` tells so."""
+"""Columns that the shop lacks need a word only where something wrong would be told without them."""
 
 
 def edmx() -> str:
