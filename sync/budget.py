@@ -36,7 +36,8 @@ AHEAD = 0.5
 """Seconds ahead that calls are booked (sliding.SOON allows for more)."""
 LARGEST_BLOCK = 16
 BURST = 0.2
-"""The share of a window's calls that bulk may make as fast as it can after a rest."""
+"""The share of a window's calls that bulk may make as fast as it can after a rest, and that it makes up for where it
+came late; the window's limit holds all the same."""
 HOLD = 30.0
 """Seconds after which a process that does not renew its seats has lost them."""
 MANY = 8
@@ -249,13 +250,16 @@ class Budget:
     ) -> tuple[list[float], float]:
         counted, rushed, spent = windows
         limit, kept = self._limit, 0 if urgent else reserve(self._limit)
+        even = self.allowance.window / max(1, limit - reserve(limit))
+        row.pace -= even * sum(not hurried for _, hurried in self._told.back)
         earliest = max(now, row.blocked_until, 0 if urgent else row.bulk_until)
         if spent:
             earliest = max(earliest, spent.free_at(now, self.allowance.busy * 1000))
         moments: list[float] = []
         at = earliest
         for _ in range(number):
-            if not urgent and counted.used(at) >= BURST * limit and row.pace < now + self.allowance.window:
+            paced = counted.used(at) >= BURST * limit and row.pace < now + self.allowance.window
+            if not urgent and paced:
                 at = max(at, row.pace)
             if urgent:  # a flood of them leaves bulk as much as bulk leaves them
                 at = rushed.free_at(at, limit - 2 * reserve(limit))
@@ -267,7 +271,8 @@ class Budget:
                 rushed.add(at)
             moments.append(at)
             if not urgent:
-                row.pace = at + self.allowance.window / max(1, limit - kept)
+                due = max(row.pace, at - BURST * self.allowance.window) if paced else at
+                row.pace = due + even
         return moments, at
 
     def _count(self, row: ApiBudget, now: float, number: int, urgent: bool) -> None:

@@ -119,6 +119,20 @@ def test_at_least_95_percent_of_the_budget_can_be_used(clock: Clock) -> None:
 
 
 @pytest.mark.django_db
+def test_what_a_pause_left_unused_is_made_up_for_afterwards(clock: Clock) -> None:
+    """A slow page or a commit that takes its time: the senders come late, and then all at once."""
+    mine, start = worker(1000), clock.passed
+    calls: list[float] = []
+    while clock.passed - start < 300:
+        for _ in range(20):
+            mine.acquire()
+            calls.append(clock.passed)
+        clock.sleep(0.5)
+    assert len(calls) / (clock.passed - start) * 60 > 950
+    assert most_in_a_window(calls) <= 1000
+
+
+@pytest.mark.django_db
 def test_calls_that_come_in_bursts_are_booked_in_blocks(clock: Clock) -> None:
     """A page's requests leave together, and the next page's half a second later: asking the database for each of them
     made senders wait longer than for the target."""
