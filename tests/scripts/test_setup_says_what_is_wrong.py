@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 
@@ -138,15 +139,16 @@ def test_ctrl_c_leaves_nothing_half_made(clone: Clone, taken_port: int) -> None:
     clone.shadow("virtualenv", "raise ImportError")
     command = [str(clone.folder / "script" / "setup")]
     process = subprocess.Popen(
-        command, env=clone.environment | {"PYTHONUNBUFFERED": "1"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+        command, env=clone.environment | {"PYTHONUNBUFFERED": "1"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        start_new_session=True,
+    )  # fmt: skip
     assert process.stdout is not None
     while b"no ensurepip" not in process.stdout.readline():
         assert process.poll() is None
     while not (clone.folder / "var" / "setup" / "venv" / "pyvenv.cfg").exists():
         assert process.poll() is None
 
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does it: to what the command has started as well
     _, said = process.communicate(timeout=30)
 
     assert process.returncode == 130
